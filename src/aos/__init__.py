@@ -1,0 +1,1 @@
+"""AOS: an LLM gateway and an agent runtime behind one gate."""

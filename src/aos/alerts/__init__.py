@@ -1,0 +1,1 @@
+"""Telling people: channels and delivery. Empty until the first alert is built."""

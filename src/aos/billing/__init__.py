@@ -1,0 +1,1 @@
+"""Stripe: checkout, portal, metered usage. Empty until billing is built."""

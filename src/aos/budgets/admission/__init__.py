@@ -1,0 +1,1 @@
+"""A call asks for its bound: hold, wait, downgrade, clamp, or refuse."""

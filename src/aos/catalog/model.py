@@ -1,0 +1,88 @@
+"""Models, prices and what a piece of usage costs. Prices are pico-dollars a unit."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from aos.kit.money import Nanousd
+
+
+class PriceUnit(StrEnum):
+    """What a price is for one of. The values are the columns of a price row and of a cost line."""
+
+    INPUT = "input"
+    CACHE_READ = "cache_read"
+    CACHE_WRITE_5M = "cache_write_5m"
+    CACHE_WRITE_1H = "cache_write_1h"
+    INPUT_AUDIO = "input_audio"
+    CACHE_READ_AUDIO = "cache_read_audio"
+    INPUT_IMAGE = "input_image"
+    CACHE_READ_IMAGE = "cache_read_image"
+    OUTPUT = "output"
+    REASONING = "reasoning"
+    OUTPUT_AUDIO = "output_audio"
+    OUTPUT_IMAGE = "output_image"
+    WEB_SEARCH = "web_search"
+    STORAGE_SEARCH = "storage_search"
+    REQUEST = "request"
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Pico-dollars a unit. `tiers` are (input tokens above which it holds, pico-dollars), rising;
+    the tier that the whole request's input reaches applies to all of its units.
+    """
+
+    base: int
+    tiers: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PriceVersion:
+    """The prices of one model during [effective_from, effective_to).
+
+    `variants` are keyed by what the request or answer says, for example
+    `("service_tier", "flex")`, `("speed", "fast")`, `("processing", "batch")`; a variant overrides
+    only the units it names.
+    """
+
+    id: str
+    provider: str
+    model: str
+    source: str
+    rates: dict[PriceUnit, Rate]
+    effective_from: datetime
+    effective_to: datetime | None = None
+    variants: dict[tuple[str, str], dict[PriceUnit, Rate]] = field(default_factory=dict)
+    tenant_id: str | None = None
+    daily_window: tuple[int, int] | None = None
+    """(start, end) in seconds of the UTC day, for off-peak prices; None = all day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model of one provider. Token ceilings are None where nobody has published them."""
+
+    provider: str
+    id: str
+    name: str
+    context_window: int | None = None
+    output_tokens_max: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CostLine:
+    """One line of a bill: `quantity` units at `pico_per_unit` pico-dollars."""
+
+    unit: PriceUnit
+    quantity: int
+    pico_per_unit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """A bill: its lines summed in pico-dollars and rounded once, half-even."""
+
+    amount: Nanousd
+    lines: tuple[CostLine, ...]
+    price_id: str

@@ -1,0 +1,5 @@
+"""Commands. Prints, never decides."""
+
+from aos.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,1 @@
+"""The control plane's HTTP doors: one folder per resource."""

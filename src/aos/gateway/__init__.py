@@ -1,0 +1,1 @@
+"""The data path: admit → dispatch → settle. The only way to a provider."""

@@ -1,0 +1,1 @@
+"""Postgres, settings, telemetry, snapshots: what the rooms stand on."""

@@ -1,0 +1,78 @@
+"""Micro-batches: what arrives while one batch is under way goes together in the next.
+
+Alone, an item goes at once: batching adds no wait, it only shares round trips and commits.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from aos.infra.limits import BATCH_ITEMS_MAX
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Batcher(Generic[Item, Result]):
+    """Runs `run` over batches, in order, at most `lanes` at a time.
+
+    `run` returns one result an item, in order. When a batch raises, its items are tried one by
+    one, so that a single bad item fails alone.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
+        *,
+        lanes: int = 1,
+        items_max: int = BATCH_ITEMS_MAX,
+    ) -> None:
+        self._run = run
+        self._lanes_free = lanes
+        self._items_max = items_max
+        self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def submit(self, item: Item) -> Result:
+        """Raises whatever `run` raised for this item. A cancelled caller's item still runs."""
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if self._lanes_free:
+            self._lanes_free -= 1
+            task = asyncio.create_task(self._drain())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return await future
+
+    async def settle(self) -> None:
+        """Wait until nothing is under way. For an orderly stop."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _drain(self) -> None:
+        try:
+            while self._waiting:
+                size = min(self._items_max, len(self._waiting))
+                await self._run_batch([self._waiting.popleft() for _ in range(size)])
+        finally:
+            self._lanes_free += 1
+
+    async def _run_batch(self, batch: list[tuple[Item, "asyncio.Future[Result]"]]) -> None:
+        try:
+            results = await self._run([item for item, _ in batch])
+        except Exception as error:  # noqa: BLE001 - the edge of a batch: the error goes to callers
+            if len(batch) == 1:
+                _fail(batch[0][1], error)
+                return
+            for pair in batch:
+                await self._run_batch([pair])
+            return
+        for (_, future), result in zip(batch, results, strict=True):
+            if not future.done():
+                future.set_result(result)
+
+
+def _fail(future: "asyncio.Future[Result]", error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)

@@ -1,0 +1,23 @@
+"""Failures of what the rooms stand on."""
+
+from aos.kit.errors import AosError, Unavailable
+
+
+class DatabaseUnavailable(Unavailable):
+    """PostgreSQL cannot be reached, or did not answer in time. Nothing was admitted."""
+
+    code = "database_unavailable"
+
+
+class PrivateServerFailed(AosError):
+    """The private PostgreSQL did not come up; the message says what to look at."""
+
+    code = "private_server_failed"
+    status = 503
+
+
+class HomeInUse(AosError):
+    """Another process serves from this AOS_HOME; the message says which."""
+
+    code = "home_in_use"
+    status = 409

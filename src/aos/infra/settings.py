@@ -1,0 +1,110 @@
+"""Every environment variable, its default and its unit. Built once in `app`, passed down.
+
+Each group is frozen; the alias of a field is the variable's name. `.env.example` lists them all,
+and a test keeps it so.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class _Group(BaseSettings):
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+class ServerSettings(_Group):
+    host: str = Field(default="127.0.0.1", validation_alias="AOS_HOST")
+    port: int = Field(default=8000, validation_alias="AOS_PORT", ge=0, le=65535)
+    home: Path = Field(default=Path("~/.aos"), validation_alias="AOS_HOME")
+    admin_key: SecretStr | None = Field(default=None, validation_alias="AOS_API_KEY")
+    environment: Literal["development", "production"] = Field(
+        default="development", validation_alias="AOS_ENV"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", validation_alias="AOS_LOG_LEVEL"
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto", validation_alias="AOS_LOG_FORMAT"
+    )
+    enforce_tenancy: bool | None = Field(default=None, validation_alias="ENFORCE_TENANCY")
+    """X-Tenant-Id is required; unset = only in production."""
+    rbac_enforce: bool = Field(default=True, validation_alias="RBAC_ENFORCE")
+    disable_external_calls: bool = Field(default=False, validation_alias="DISABLE_EXTERNAL_CALLS")
+    """Every outbound call of the product is refused, loudly; loopback stays allowed."""
+
+    @property
+    def home_path(self) -> Path:
+        return self.home.expanduser().absolute()
+
+
+class DatabaseSettings(_Group):
+    url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
+    """Unset: a private server under AOS_HOME."""
+    direct_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_DIRECT_URL")
+    """Where DATABASE_URL is a transaction-mode pooler: for LISTEN and migrations."""
+    pooler: bool = Field(default=False, validation_alias="DATABASE_POOLER")
+    """DATABASE_URL is a transaction-mode pooler; implied by DATABASE_DIRECT_URL."""
+    connections_max: int = Field(
+        default=20, validation_alias="AOS_DATABASE_CONNECTIONS_MAX", ge=4, le=200
+    )
+
+
+class ProviderSettings(_Group):
+    openai_api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
+    openai_base_url: str = Field(
+        default="https://api.openai.com/v1", validation_alias="OPENAI_BASE_URL"
+    )
+    anthropic_api_key: SecretStr | None = Field(default=None, validation_alias="ANTHROPIC_API_KEY")
+    anthropic_base_url: str = Field(
+        default="https://api.anthropic.com",
+        validation_alias=AliasChoices("ANTHROPIC_BASE_URL", "ANTHROPIC_API_BASE"),
+    )
+
+
+class LeaseSettings(_Group):
+    """Leases belong to processes; a dead process's holds are expired at their bound."""
+
+    beat_seconds: float = Field(default=5.0, validation_alias="AOS_LEASE_BEAT_SECONDS", gt=0)
+    dead_after_seconds: float = Field(default=30.0, validation_alias="AOS_LEASE_DEAD_SECONDS", gt=0)
+
+
+class BudgetSettings(_Group):
+    wait_seconds: float = Field(
+        default=5.0, validation_alias="AOS_BUDGET_WAIT_SECONDS", ge=0, le=30
+    )
+    """How long a call may wait for pending holds to return before 429 budget_busy."""
+    unpriced_reserve_usd: str = Field(default="1.00", validation_alias="AOS_UNPRICED_RESERVE_USD")
+    """Held for a call whose cost has no bound, where no blocking budget refuses it."""
+    alert_threshold: float = Field(
+        default=0.8, validation_alias="BUDGET_ALERT_THRESHOLD", gt=0, le=1
+    )
+
+
+class GatewaySettings(_Group):
+    on_caller_gone: Literal["cancel", "drain"] = Field(
+        default="cancel", validation_alias="AOS_ON_CALLER_GONE"
+    )
+    upstream_timeout_seconds: float = Field(
+        default=600.0, validation_alias="AOS_UPSTREAM_TIMEOUT_SECONDS", gt=0
+    )
+    """Longest silence of an upstream before 504; a stream that keeps talking may last for hours."""
+    body_bytes_max: int = Field(
+        default=32 * 1024 * 1024, validation_alias="AOS_BODY_BYTES_MAX", gt=0
+    )
+    store_prompts: bool = Field(default=False, validation_alias="AOS_STORE_PROMPTS")
+    """Prompts and answers are stored nowhere unless this says so, and then redacted of keys."""
+
+
+class Settings:
+    """All groups, read from the environment once."""
+
+    def __init__(self) -> None:
+        self.server = ServerSettings()
+        self.database = DatabaseSettings()
+        self.providers = ProviderSettings()
+        self.leases = LeaseSettings()
+        self.budgets = BudgetSettings()
+        self.gateway = GatewaySettings()

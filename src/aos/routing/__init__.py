@@ -1,0 +1,1 @@
+"""Which provider and model may serve a request: pure decisions over snapshots."""

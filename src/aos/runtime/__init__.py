@@ -1,0 +1,1 @@
+"""Agents' durable runs: goals, planners, skills, engine. Empty until the first run is built."""

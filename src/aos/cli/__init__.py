@@ -1,5 +1,5 @@
 """Commands. Prints, never decides."""
 
-from aos.cli.main import main
+from aos.cli.program import main
 
 __all__ = ["main"]

@@ -23,7 +23,8 @@ _numbers = itertools.count(1)
 def postgres_url() -> Iterator[str]:
     """URL of database `aos` on a server of this test session, migrated: the template."""
     home = Path(tempfile.mkdtemp(prefix="aos-test-"))
-    server = PrivateServer(home)
+    home.chmod(0o711)  # Under root the database's own account lives in it too.
+    server = PrivateServer(home, fleeting=True)
     url = server.start()
     try:
         migrate(url)

@@ -16,6 +16,24 @@ class PrivateServerFailed(AosError):
     status = 503
 
 
+class BinariesMissing(PrivateServerFailed):
+    """There is no PostgreSQL in the installation; the message names the two ways out."""
+
+    code = "postgres_binaries_missing"
+
+
+class DiskFull(PrivateServerFailed):
+    """The private PostgreSQL has no room left to write."""
+
+    code = "disk_full"
+
+
+class DataFolderForeign(PrivateServerFailed):
+    """The data folder is of another PostgreSQL, another user, or gone; nothing was touched."""
+
+    code = "data_folder_foreign"
+
+
 class HomeInUse(AosError):
     """Another process serves from this AOS_HOME; the message says which."""
 

@@ -12,3 +12,32 @@ DATABASE_CONNECT_SECONDS_MAX: Final = 5
 
 BATCH_ITEMS_MAX: Final = 64
 """Most elements of one micro-batch."""
+
+SERVER_START_SECONDS_MAX: Final = 120
+"""Longest wait for the private server: a recovery after a power cut reads its whole log again."""
+
+SERVER_STOP_SECONDS_MAX: Final = 30
+
+SERVER_ORPHANS_SECONDS_MAX: Final = 15
+"""How long the backends of a killed server may hold its memory before a start gives up."""
+
+SERVER_CHECK_SECONDS: Final = 0.5
+"""How often a user of the private server looks whether it lives."""
+
+SERVER_LOG_BYTES_MAX: Final = 16 * 1024 * 1024
+
+SERVER_DISK_FREE_BYTES_MIN: Final = 256 * 1024 * 1024
+"""A fresh cluster takes 40 MB and writes its log in pieces of 16 MB."""
+
+CHANGES_POLL_SECONDS: Final = 0.4
+"""How often news is checked: the age of what is in force stays below one second with it."""
+
+CHANGES_ANSWER_SECONDS_MAX: Final = 2.0
+"""Longest wait for an answer of the listening connection before it counts as dead."""
+
+CHANGES_ASKED_SECONDS: Final = 10.0
+"""How long after the last question about staleness the listening connection is kept proven."""
+
+CHANGES_RECONNECT_SECONDS_MAX: Final = 1.0
+
+CHANGES_START_SECONDS_MAX: Final = 15.0

@@ -1,5 +1,8 @@
 """PostgreSQL: the pool, the private server, migrations, and news of changes."""
 
+from aos.infra.postgres.changes import Changes
+from aos.infra.postgres.locks import HomeLock
 from aos.infra.postgres.pool import Database, Transaction
+from aos.infra.postgres.server import PrivateServer
 
-__all__ = ["Database", "Transaction"]
+__all__ = ["Changes", "Database", "HomeLock", "PrivateServer", "Transaction"]

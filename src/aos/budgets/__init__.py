@@ -2,3 +2,25 @@
 
 Moves money only through the ledger.
 """
+
+from aos.budgets.definitions import (
+    BreachAction,
+    Budget,
+    BudgetBook,
+    BudgetMatch,
+    BudgetPeriod,
+    BudgetScope,
+    Period,
+    SpendFacts,
+)
+
+__all__ = [
+    "BreachAction",
+    "Budget",
+    "BudgetBook",
+    "BudgetMatch",
+    "BudgetPeriod",
+    "BudgetScope",
+    "Period",
+    "SpendFacts",
+]

@@ -38,6 +38,14 @@ class BreachAction(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Period:
+    """The instants from `start` up to, not including, `end`; without an end where it is None."""
+
+    start: datetime
+    end: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Budget:
     """One definition. `reset_at_last` is the instant of the last manual reset, if any."""
 
@@ -62,7 +70,11 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class SpendFacts:
-    """All that a budget may ask of a call. `fixed_tags` are those the key itself sets."""
+    """All that a budget may ask of a call. `fixed_tags` are those the key itself sets.
+
+    `workflow` is what the caller says. A budget by workflow binds on the key's own tag `workflow`
+    only: otherwise a caller could spend another's budget, or leave its own, by a header.
+    """
 
     tenant_id: str
     key_id: str

@@ -1,0 +1,25 @@
+"""Bounds of budget definitions."""
+
+from typing import Final
+
+from aos.kit.money import NANO_PER_USD, Nanousd
+
+LIMIT_NANOUSD_MAX: Final = Nanousd(1_000_000_000 * NANO_PER_USD)
+"""Largest limit of a budget: a billion dollars."""
+
+NAME_CHARACTERS_MAX: Final = 200
+SCOPE_VALUE_CHARACTERS_MAX: Final = 200
+BUDGETS_PER_TENANT_MAX: Final = 20_000
+"""Live budgets of one tenant, those of its agents and keys included. At it: 409."""
+
+PAGE_ITEMS_MAX: Final = 200
+ACCOUNTS_SHOWN_MAX: Final = 100
+"""Subjects listed by a status, the fullest first."""
+
+HISTORY_DAYS_MAX: Final = 365
+
+MATCHES_REMEMBERED_MAX: Final = 20_000
+"""Answers that one snapshot remembers; at it, it forgets them all and begins again."""
+
+PERIODS_REMEMBERED_MAX: Final = 4_096
+"""Beginnings of days, by zone and date."""

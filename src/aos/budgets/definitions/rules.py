@@ -1,0 +1,202 @@
+"""Which budgets bind a call, and when their periods begin and end.
+
+Periods go by the wall clock of the budget's own time zone. A day begins at its first instant:
+midnight, or the end of the gap where a zone skips midnight, or the first of two midnights where a
+zone turns its clocks back over it. Days therefore last 23, 24 or 25 hours (and other lengths in odd
+years), and always meet without a gap or an overlap.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from aos.budgets.definitions.limits import MATCHES_REMEMBERED_MAX, PERIODS_REMEMBERED_MAX
+from aos.budgets.definitions.model import (
+    Budget,
+    BudgetMatch,
+    BudgetPeriod,
+    BudgetScope,
+    Period,
+    SpendFacts,
+)
+from aos.ledger import AccountKey
+
+_DAY: Final = timedelta(days=1)
+_SECOND: Final = timedelta(seconds=1)
+_ALWAYS: Final = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+WORKFLOW_TAG: Final = "workflow"
+"""The tag by which a key fixes the workflow that its calls belong to."""
+
+
+def period_of(budget: Budget, at: datetime) -> Period:
+    """The period of this budget that `at` falls in.
+
+    A manual reset begins a new period at its instant, which ends when the natural one does. A TOTAL
+    budget has one period from its creation, or its last reset, without an end.
+    """
+    reset = budget.reset_at_last
+    if budget.period is BudgetPeriod.TOTAL:
+        return Period(reset or budget.created_at, None)
+    natural = natural_period(budget.period, budget.timezone, at)
+    if reset is None or not natural.start < reset <= at:
+        return natural
+    return Period(reset, natural.end)
+
+
+def natural_period(period: BudgetPeriod, timezone: str, at: datetime) -> Period:
+    """The calendar's period of this zone that holds `at`. `period` is not TOTAL."""
+    zone = ZoneInfo(timezone)
+    day = _day_of(zone, at)
+    first, following = _dates(period, day)
+    return Period(_first_instant(timezone, first), _first_instant(timezone, following))
+
+
+def _dates(period: BudgetPeriod, day: date) -> tuple[date, date]:
+    """First date of the period that holds `day`, and of the one after."""
+    if period is BudgetPeriod.DAILY:
+        return day, day + _DAY
+    if period is BudgetPeriod.WEEKLY:
+        monday = day - timedelta(days=day.weekday())
+        return monday, monday + timedelta(days=7)
+    first = day.replace(day=1)
+    return first, (first + timedelta(days=31)).replace(day=1)
+
+
+def _day_of(zone: ZoneInfo, at: datetime) -> date:
+    """The day whose instants hold `at`.
+
+    Not always its wall-clock date: where clocks turn back over midnight, the minutes that repeat
+    the evening belong to the day that has already begun.
+    """
+    day = at.astimezone(zone).date()
+    while _first_instant(zone.key, day) > at:
+        day -= _DAY
+    while _first_instant(zone.key, day + _DAY) <= at:
+        day += _DAY
+    return day
+
+
+@lru_cache(maxsize=PERIODS_REMEMBERED_MAX)
+def _first_instant(timezone: str, day: date) -> datetime:
+    midnight = datetime.combine(day, time(), ZoneInfo(timezone))
+    instant = midnight.astimezone(UTC)
+    if instant.astimezone(midnight.tzinfo).replace(tzinfo=None) == midnight.replace(tzinfo=None):
+        return instant
+    return _end_of_gap(midnight)
+
+
+def _end_of_gap(missing: datetime) -> datetime:
+    """The instant at which the clocks jumped over the wall time `missing`."""
+    before = missing.replace(fold=1).astimezone(UTC)  # By the offset after the jump: too early.
+    after = missing.replace(fold=0).astimezone(UTC)
+    offset = after.astimezone(missing.tzinfo).utcoffset()
+    while after - before > _SECOND:
+        middle = before + (after - before) // 2
+        if middle.astimezone(missing.tzinfo).utcoffset() == offset:
+            after = middle
+        else:
+            before = middle
+    return after.replace(microsecond=0)
+
+
+_SUBJECT_OF: Final[dict[BudgetScope, Callable[[SpendFacts], str | None]]] = {
+    BudgetScope.GLOBAL: lambda _: "",
+    BudgetScope.PER_AGENT: lambda facts: facts.agent_id,
+    BudgetScope.PER_MODEL: lambda facts: facts.model,
+    BudgetScope.PER_WORKFLOW: lambda facts: facts.fixed_tags.get(WORKFLOW_TAG),
+    BudgetScope.PER_KEY: lambda facts: facts.key_id,
+    BudgetScope.PER_USER: lambda facts: facts.user_id,
+    BudgetScope.PER_TEAM: lambda facts: facts.team_id,
+}
+"""Whose spend a call is, as each scope sees it; None where it is nobody's."""
+
+
+class _Index:
+    """The budgets of one tenant, found by scope and value: a tenant may have one per agent."""
+
+    def __init__(self) -> None:
+        self._by_value: dict[BudgetScope, dict[str | None, list[Budget]]] = {}
+        self._by_model_prefix: list[Budget] = []
+
+    def add(self, budget: Budget) -> None:
+        if budget.scope is BudgetScope.PER_MODEL and budget.scope_value is not None:
+            self._by_model_prefix.append(budget)
+        else:
+            values = self._by_value.setdefault(budget.scope, defaultdict(list))
+            values[budget.scope_value].append(budget)
+
+    def find(self, facts: SpendFacts) -> Iterator[tuple[Budget, str]]:
+        """The budgets that bind, each with the subject of its account."""
+        for scope, values in self._by_value.items():
+            subject = _SUBJECT_OF[scope](facts)
+            if subject is not None:
+                for budget in values.get(None, ()):
+                    yield budget, subject
+                for budget in values.get(subject, ()):
+                    yield budget, ""
+        for budget in self._by_model_prefix:
+            if facts.model.startswith(budget.scope_value or ""):
+                yield budget, ""
+
+
+_Question = tuple[str, str, str, str | None, str | None, str | None, str | None]
+_Answer = tuple[datetime, datetime, tuple[BudgetMatch, ...]]
+
+
+class BudgetBook:
+    """Every live budget as it stood at one moment. Pure but for its memory of past answers."""
+
+    def __init__(self, budgets: Iterable[Budget] = ()) -> None:
+        self._indexes: dict[str, _Index] = {}
+        self._by_id: dict[str, Budget] = {}
+        self._answers: dict[_Question, _Answer] = {}
+        for budget in budgets:
+            self._by_id[budget.id] = budget
+            self._indexes.setdefault(budget.tenant_id, _Index()).add(budget)
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def get(self, budget_id: str) -> Budget | None:
+        return self._by_id.get(budget_id)
+
+    def match(self, facts: SpendFacts) -> tuple[BudgetMatch, ...]:
+        """The budgets that bind this call, by id, each with the account that it falls in.
+
+        An answer is remembered until the first of its periods ends.
+        """
+        index = self._indexes.get(facts.tenant_id)
+        if index is None:
+            return ()
+        question = (
+            facts.tenant_id,
+            facts.key_id,
+            facts.model,
+            facts.agent_id,
+            facts.user_id,
+            facts.team_id,
+            facts.fixed_tags.get(WORKFLOW_TAG),
+        )
+        answer = self._answers.get(question)
+        if answer is None or not answer[0] <= facts.at < answer[1]:
+            answer = _answer(index, facts)
+            if len(self._answers) >= MATCHES_REMEMBERED_MAX:
+                self._answers.clear()
+            self._answers[question] = answer
+        return answer[2]
+
+
+def _answer(index: _Index, facts: SpendFacts) -> _Answer:
+    start, end = _ALWAYS
+    matches = []
+    for budget, subject in index.find(facts):
+        period = period_of(budget, facts.at)
+        start = max(start, period.start)
+        end = min(end, period.end or end)
+        account = AccountKey(facts.tenant_id, budget.id, subject, period.start, period.end)
+        matches.append(BudgetMatch(budget, account))
+    matches.sort(key=lambda match: match.budget.id)
+    return start, end, tuple(matches)

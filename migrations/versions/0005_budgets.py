@@ -6,7 +6,57 @@ revision = "0005_budgets"
 down_revision = "0004_ledger"
 
 UPGRADE = """
-SELECT 1;
+SET ROLE aos_owner;
+
+-- What people define. The money spent under a budget stands in the ledger's accounts, never here.
+CREATE TABLE aos.budgets (
+  id text PRIMARY KEY,
+  tenant_id text NOT NULL,
+  name text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
+  scope text NOT NULL CHECK (scope IN ('GLOBAL', 'PER_AGENT', 'PER_MODEL', 'PER_WORKFLOW',
+    'PER_KEY', 'PER_USER', 'PER_TEAM')),
+  scope_value text CHECK (length(scope_value) BETWEEN 1 AND 200),
+  period text NOT NULL CHECK (period IN ('DAILY', 'WEEKLY', 'MONTHLY', 'TOTAL')),
+  timezone text NOT NULL,
+  limit_nanousd bigint NOT NULL CHECK (limit_nanousd BETWEEN 1 AND 1000000000000000000),
+  action text NOT NULL CHECK (action IN ('ALERT_ONLY', 'BLOCK', 'DOWNGRADE_MODEL')),
+  downgrade_model text,
+  warning_percent smallint NOT NULL,
+  critical_percent smallint NOT NULL,
+  -- `agent:<id>` or `key:<id>` where the budget is a field of another thing.
+  managed_by text,
+  created_at timestamptz NOT NULL,
+  updated_at timestamptz NOT NULL DEFAULT now(),
+  reset_at_last timestamptz,
+  deleted_at timestamptz,
+  -- A scope value means somebody; there is nobody in GLOBAL.
+  CHECK (scope <> 'GLOBAL' OR scope_value IS NULL),
+  -- A call that should be downgraded has somewhere to go.
+  CHECK ((action = 'DOWNGRADE_MODEL') = (downgrade_model IS NOT NULL)),
+  CHECK (1 <= warning_percent AND warning_percent <= critical_percent AND critical_percent <= 100)
+);
+
+-- Config as code finds a budget by its name.
+CREATE UNIQUE INDEX budgets_name_live ON aos.budgets (tenant_id, name)
+  WHERE deleted_at IS NULL AND managed_by IS NULL;
+-- An agent or a key has one budget of its own.
+CREATE UNIQUE INDEX budgets_owner_live ON aos.budgets (tenant_id, managed_by)
+  WHERE deleted_at IS NULL AND managed_by IS NOT NULL;
+
+ALTER TABLE aos.budgets ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON aos.budgets FOR ALL TO aos_app
+  USING (tenant_id = aos.current_tenant()) WITH CHECK (tenant_id = aos.current_tenant());
+-- No DELETE: a deleted budget keeps its row, since accounts and history refer to it.
+GRANT SELECT, INSERT, UPDATE ON aos.budgets TO aos_app;
+
+-- Every tenant's live budgets: the snapshot that decides which of them bind a call.
+CREATE FUNCTION aos.budgets_live() RETURNS SETOF aos.budgets
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, aos AS $$
+  SELECT * FROM aos.budgets WHERE deleted_at IS NULL
+$$;
+GRANT EXECUTE ON FUNCTION aos.budgets_live() TO aos_app;
+
+RESET ROLE;
 """
 
 

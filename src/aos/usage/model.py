@@ -25,7 +25,10 @@ class CallStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CallRow:
-    """What the caller asked for and what came of it: one row a request, whatever the attempts."""
+    """What the caller asked for and what came of it: one row a request, whatever the attempts.
+
+    `created_at` is the instant in `id`, within a second: look-ups by id read one partition by it.
+    """
 
     id: str
     tenant_id: str
@@ -60,7 +63,10 @@ class CallRow:
 
 @dataclass(frozen=True, slots=True)
 class AttemptRow:
-    """One dispatch to one provider, with its own hold and its own cost."""
+    """One dispatch to one provider, with its own hold and its own cost.
+
+    `agent_id` and `run_id` are those of its call; `record` fills them in where it has both.
+    """
 
     id: str
     call_id: str
@@ -81,3 +87,5 @@ class AttemptRow:
     upstream_request_id: str | None = None
     latency_ms: int = 0
     error: dict[str, Any] | None = None
+    agent_id: str | None = None
+    run_id: str | None = None

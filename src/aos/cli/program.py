@@ -1,9 +1,68 @@
-"""The `aos` command."""
+"""The `aos` command: nouns and their verbs.
+
+Nothing heavy is imported before a command needs it, so that `aos --help` answers at once.
+"""
+
+import sys
+from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help=__doc__)
+from aos.cli import agents, budgets, calls, keys
+from aos.cli.connect import connect
+from aos.cli.errors import CommandFailed
+from aos.cli.load import load
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="AOS: an LLM gateway with hard budgets.",
+)
+app.command()(connect)
+app.command()(load)
+app.add_typer(agents.app, name="agents")
+app.add_typer(keys.app, name="keys")
+app.add_typer(budgets.app, name="budgets")
+app.add_typer(calls.app, name="calls")
+# Names of the earlier command line, kept for scripts.
+app.command("create-agent", hidden=True)(agents.create)
+app.command("list-agents", hidden=True)(agents.list_)
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"aos {version('aos')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Options of `aos` itself."""
 
 
 def main() -> None:
-    app()
+    from aos.kit.errors import AosError
+
+    try:
+        app()
+    except CommandFailed as failure:
+        print(f"aos: {failure}", file=sys.stderr)
+        sys.exit(failure.exit_code)
+    except AosError as failure:
+        print(f"aos: {failure.message} ({failure.code})", file=sys.stderr)
+        sys.exit(1)
+    except BrokenPipeError:
+        # The reader of a pipe (`| head`) has seen enough.
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,11 +1,14 @@
 """Which budgets bind a call."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from aos.budgets import BudgetBook, BudgetPeriod, BudgetScope
+from aos.budgets import BreachAction, BudgetBook, BudgetPeriod, BudgetScope
+from aos.kit import ids
+from aos.kit.money import Nanousd
 from tests.budgets.definitions.samples import budget, facts
 
 
@@ -38,13 +41,19 @@ from tests.budgets.definitions.samples import budget, facts
 def test_scopes(definition: dict[str, Any], call: dict[str, Any], subject: str | None) -> None:
     scope = BudgetScope(definition.get("scope", "GLOBAL"))
     matches = BudgetBook([budget(**definition | {"scope": scope})]).match(facts(**call))
-    assert [match.account.subject for match in matches] == ([] if subject is None else [subject])
+    subjects = [match.account.subject for match in matches if match.budget.limit is not None]
+    assert subjects == ([] if subject is None else [subject])
 
 
 def test_every_budget_that_binds_is_found_in_order_of_id() -> None:
     book = BudgetBook(
         [
-            budget(id="bgt_4", scope=BudgetScope.PER_AGENT, scope_value="agt_1"),
+            budget(
+                id="bgt_4",
+                scope=BudgetScope.PER_AGENT,
+                scope_value="agt_1",
+                managed_by="agent:agt_1",
+            ),
             budget(id="bgt_3", scope=BudgetScope.PER_AGENT),
             budget(id="bgt_2", period=BudgetPeriod.TOTAL),
             budget(id="bgt_1"),
@@ -72,3 +81,16 @@ def test_two_callers_share_no_remembered_answer() -> None:
     assert book.match(facts(agent_id="agt_1"))[0].account.subject == "agt_1"
     assert book.match(facts(agent_id="agt_2"))[0].account.subject == "agt_2"
     assert book.match(facts()) == ()
+
+
+def test_an_agent_without_a_budget_is_counted_on_the_account_of_a_later_one() -> None:
+    created = datetime(2026, 10, 1, tzinfo=UTC)
+    agent_id = ids.new("agt", created)
+    [counting] = BudgetBook().match(facts(agent_id=agent_id))
+    assert counting.budget.limit is None
+    assert counting.budget.action is BreachAction.ALERT_ONLY
+    own = replace(counting.budget, limit=Nanousd(5), action=BreachAction.BLOCK)
+    [limited] = BudgetBook([own]).match(facts(agent_id=agent_id))
+    assert limited.budget.limit == 5
+    assert limited.account == counting.account
+    assert limited.account.period_start == created

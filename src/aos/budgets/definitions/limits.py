@@ -12,7 +12,9 @@ SCOPE_VALUE_CHARACTERS_MAX: Final = 200
 BUDGETS_PER_TENANT_MAX: Final = 20_000
 """Live budgets of one tenant, those of its agents and keys included. At it: 409."""
 
-PAGE_ITEMS_MAX: Final = 200
+STATUSES_MAX: Final = 200
+"""Budgets in a summary, the fullest first; its totals count all."""
+
 ACCOUNTS_SHOWN_MAX: Final = 100
 """Subjects listed by a status, the fullest first."""
 

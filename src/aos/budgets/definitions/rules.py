@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from aos.budgets.definitions.limits import MATCHES_REMEMBERED_MAX, PERIODS_REMEMBERED_MAX
 from aos.budgets.definitions.model import (
+    BreachAction,
     Budget,
     BudgetMatch,
     BudgetPeriod,
@@ -22,9 +23,11 @@ from aos.budgets.definitions.model import (
     Period,
     SpendFacts,
 )
+from aos.kit.ids import InvalidId, time_of
 from aos.ledger import AccountKey
 
 _DAY: Final = timedelta(days=1)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND: Final = timedelta(seconds=1)
 _ALWAYS: Final = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 WORKFLOW_TAG: Final = "workflow"
@@ -120,8 +123,11 @@ class _Index:
     def __init__(self) -> None:
         self._by_value: dict[BudgetScope, dict[str | None, list[Budget]]] = {}
         self._by_model_prefix: list[Budget] = []
+        self._owners: set[str] = set()
 
     def add(self, budget: Budget) -> None:
+        if budget.managed_by is not None:
+            self._owners.add(budget.managed_by)
         if budget.scope is BudgetScope.PER_MODEL and budget.scope_value is not None:
             self._by_model_prefix.append(budget)
         else:
@@ -140,6 +146,48 @@ class _Index:
         for budget in self._by_model_prefix:
             if facts.model.startswith(budget.scope_value or ""):
                 yield budget, ""
+        if facts.agent_id is not None and f"agent:{facts.agent_id}" not in self._owners:
+            yield counting_budget(facts.tenant_id, facts.agent_id), ""
+
+
+_NO_BUDGETS: Final = _Index()
+
+
+def own_budget_id(owner_id: str) -> str:
+    """The id of the budget that is a field of this agent or key: always the same one."""
+    return f"bgt_{owner_id.rpartition('_')[2]}"
+
+
+def lifetime_start(owner_id: str) -> datetime:
+    """Since when an agent or a key can have spent anything."""
+    try:
+        return time_of(owner_id)
+    except InvalidId:
+        return _EPOCH
+
+
+def counting_budget(tenant_id: str, agent_id: str) -> Budget:
+    """The lifetime account of an agent without a budget of its own.
+
+    Its account is that of the agent's own budget, so that `spent_cents` tells the whole life, and a
+    lifetime budget that is set later counts what was spent before.
+    """
+    return Budget(
+        id=own_budget_id(agent_id),
+        tenant_id=tenant_id,
+        name=f"agent:{agent_id}",
+        scope=BudgetScope.PER_AGENT,
+        scope_value=agent_id,
+        period=BudgetPeriod.TOTAL,
+        timezone="UTC",
+        limit=None,
+        action=BreachAction.ALERT_ONLY,
+        downgrade_model=None,
+        warning_percent=100,
+        critical_percent=100,
+        created_at=lifetime_start(agent_id),
+        managed_by=f"agent:{agent_id}",
+    )
 
 
 _Question = tuple[str, str, str, str | None, str | None, str | None, str | None]
@@ -168,9 +216,7 @@ class BudgetBook:
 
         An answer is remembered until the first of its periods ends.
         """
-        index = self._indexes.get(facts.tenant_id)
-        if index is None:
-            return ()
+        index = self._indexes.get(facts.tenant_id, _NO_BUDGETS)
         question = (
             facts.tenant_id,
             facts.key_id,

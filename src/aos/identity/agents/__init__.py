@@ -1,0 +1,1 @@
+"""Agents: owners of keys, budgets and (later) runs."""

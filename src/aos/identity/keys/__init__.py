@@ -1,0 +1,1 @@
+"""API keys: what a caller shows to be let in."""

@@ -1,0 +1,1 @@
+"""Tenants: whose everything is."""

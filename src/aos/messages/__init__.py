@@ -1,5 +1,7 @@
 """The LLM vocabulary: requests, usage, dialects. Pure data."""
 
+from aos.messages.dialects import DialectReader, StreamReader, reader
+from aos.messages.errors import InvalidRequest, StreamInvalid
 from aos.messages.model import (
     Dialect,
     Labels,
@@ -13,11 +15,16 @@ from aos.messages.model import (
 
 __all__ = [
     "Dialect",
+    "DialectReader",
+    "InvalidRequest",
     "Labels",
     "Media",
     "MediaKind",
     "ModelCall",
     "Reported",
     "ServerTool",
+    "StreamInvalid",
+    "StreamReader",
     "TokenUsage",
+    "reader",
 ]

@@ -16,6 +16,7 @@ class Dialect(StrEnum):
 class MediaKind(StrEnum):
     IMAGE = "image"
     AUDIO = "audio"
+    VIDEO = "video"
     DOCUMENT = "document"
 
 
@@ -60,6 +61,11 @@ class ModelCall:
     """Name of the field that carried `output_tokens_max`."""
     thinking_tokens: int = 0
     """The thinking budget that the output ceiling must exceed; 0 where none is asked for."""
+    reasoning_effort: str | None = None
+    prediction_bytes: int = 0
+    """A predicted output: rejected parts of it are billed as output on top of the answer."""
+    output_audio: bool = False
+    logprobs: bool = False
     text_bytes: int = 0
     wide_bytes: int = 0
     escapes: int = 0
@@ -77,6 +83,8 @@ class ModelCall:
     service_tier: str | None = None
     speed: str | None = None
     end_user: str | None = None
+    places: dict[str, tuple[int, int]] = field(default_factory=dict, repr=False, compare=False)
+    """Where in `body` the value of each top-level field stands: (start, end)."""
 
 
 @dataclass(frozen=True, slots=True)

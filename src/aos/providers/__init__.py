@@ -1,5 +1,41 @@
 """One file per upstream: how to call it, what a call can cost at most, how to read its usage."""
 
-from aos.providers.model import Ceilings, Provider, ProviderConfig, UpstreamRequest
+from aos.providers.errors import (
+    AnswerTooLarge,
+    ProviderNotConfigured,
+    UpstreamBroken,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
+from aos.providers.model import (
+    Ceilings,
+    Provider,
+    ProviderConfig,
+    UpstreamAnswer,
+    UpstreamRequest,
+)
+from aos.providers.openai import OpenAIProvider
+from aos.providers.registry import Registry, build_providers
+from aos.providers.rules import estimate_cut, relayed_headers
+from aos.providers.service import Upstreams
+from aos.providers.stub import StubProvider
 
-__all__ = ["Ceilings", "Provider", "ProviderConfig", "UpstreamRequest"]
+__all__ = [
+    "AnswerTooLarge",
+    "Ceilings",
+    "OpenAIProvider",
+    "Provider",
+    "ProviderConfig",
+    "ProviderNotConfigured",
+    "Registry",
+    "StubProvider",
+    "UpstreamAnswer",
+    "UpstreamBroken",
+    "UpstreamRequest",
+    "UpstreamTimeout",
+    "UpstreamUnreachable",
+    "Upstreams",
+    "build_providers",
+    "estimate_cut",
+    "relayed_headers",
+]

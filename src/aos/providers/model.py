@@ -1,5 +1,6 @@
-"""What the gateway knows of an upstream."""
+"""What the gateway knows of an upstream, and how it talks to one."""
 
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -23,6 +24,8 @@ class ProviderConfig:
     """Whose prices apply: an id in the catalogue; None = `id`."""
     own_prices: bool = False
     """Prices are declared beside the upstream in `aos.yaml` (vLLM, Ollama)."""
+    anthropic_base_url: str | None = None
+    """Where the Anthropic dialect lives when not under `base_url`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +41,37 @@ class Ceilings:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamRequest:
-    """Where the bytes go. Header names are lower case."""
+    """Where the bytes go. Header names are lower case; `dialect` is None for what is not a call."""
 
     url: str
     headers: dict[str, str]
     body: bytes
+    method: str = "POST"
+    dialect: Dialect | None = None
+
+
+class UpstreamAnswer(Protocol):
+    """One answer, being read. Close it, whatever happened."""
+
+    status: int
+    headers: Sequence[tuple[bytes, bytes]]
+    """As they came; `relayed_headers` chooses those that the caller may see."""
+
+    async def read(self, bytes_max: int) -> bytes:
+        """The whole body. Raises AnswerTooLarge, UpstreamTimeout, UpstreamBroken."""
+        ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes. Raises UpstreamTimeout, UpstreamBroken."""
+        ...
+
+    async def close(self) -> None:
+        """Give the connection back if the answer was read to its end, else cut it."""
+        ...
 
 
 class Provider(Protocol):
-    """One upstream. Pure but for what it is constructed with: sending is the gateway's."""
+    """One upstream. Pure but for what it is constructed with: sending is `Upstreams`'."""
 
     config: ProviderConfig
 
@@ -54,8 +79,29 @@ class Provider(Protocol):
         """The most that this call can use on this model."""
         ...
 
+    def output_field(self, call: ModelCall) -> str | None:
+        """The ceiling's field where the call has none; None = the dialect's own."""
+        ...
+
+    def hides_reasoning(self, call: ModelCall) -> bool:
+        """Whether tokens may be billed that never show in the stream."""
+        ...
+
     def request(
-        self, call: ModelCall, path: str, body: bytes, headers: dict[str, str]
+        self,
+        call: ModelCall | None,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        method: str = "POST",
     ) -> UpstreamRequest:
-        """The call as this upstream wants it: URL, its own credentials, the caller's headers."""
+        """The call as this upstream wants it: URL, its own credentials, the caller's headers.
+
+        `path` is what the caller asked for after `/v1`, with its query. `call` is None for
+        what costs nothing (count_tokens, a stored response).
+        """
+        ...
+
+    def answer(self, request: UpstreamRequest) -> UpstreamAnswer | None:
+        """An answer made in this process; None for every upstream that is really one."""
         ...

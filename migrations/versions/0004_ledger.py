@@ -5,10 +5,623 @@ from alembic import op
 revision = "0004_ledger"
 down_revision = "0003_catalog"
 
-UPGRADE = """
-SELECT 1;
+TABLES = """
+SET ROLE aos_owner;
+
+-- What a budget allows now. Accounts are opened from here, never from a caller's word alone, so
+-- that a process with a stale snapshot cannot open a period with a limit that was just changed.
+CREATE TABLE aos.account_terms (
+  tenant_id text NOT NULL,
+  budget_id text NOT NULL,
+  limit_nanousd bigint CHECK (limit_nanousd >= 0),
+  thresholds smallint[] NOT NULL DEFAULT '{}',
+  retired_at timestamptz,
+  PRIMARY KEY (tenant_id, budget_id)
+);
+
+-- One budget period of one subject. available = limit - pending - posted is not stored.
+CREATE TABLE aos.accounts (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  tenant_id text NOT NULL,
+  budget_id text NOT NULL,
+  subject text NOT NULL DEFAULT '',
+  period_start timestamptz NOT NULL,
+  period_end timestamptz,
+  limit_nanousd bigint CHECK (limit_nanousd >= 0),
+  -- Below zero would mean that a hold came back twice.
+  pending_nanousd bigint NOT NULL DEFAULT 0 CHECK (pending_nanousd >= 0),
+  posted_nanousd bigint NOT NULL DEFAULT 0 CHECK (posted_nanousd >= 0),
+  thresholds smallint[] NOT NULL DEFAULT '{}',
+  -- The spend at which the next threshold is crossed; NULL when there is none left.
+  crossing_nanousd bigint,
+  -- Until when somebody waits for room here; settlements announce room only before it.
+  waiters_until timestamptz NOT NULL DEFAULT '-infinity',
+  retired_at timestamptz,
+  CHECK (period_end > period_start),
+  FOREIGN KEY (tenant_id, budget_id) REFERENCES aos.account_terms,
+  -- One account a period and subject: two would be two limits.
+  UNIQUE (tenant_id, budget_id, subject, period_start)
+) WITH (fillfactor = 40, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 200);
+
+-- Money set aside for one attempt of a call. `created_at` is the time in the id.
+-- dispatched -> posted | voided | expired; expired -> posted | voided (a late settlement).
+CREATE TABLE aos.holds (
+  id text NOT NULL,
+  created_at timestamptz NOT NULL,
+  tenant_id text NOT NULL,
+  call_id text NOT NULL,
+  process_id text NOT NULL,
+  amount_nanousd bigint NOT NULL CHECK (amount_nanousd BETWEEN 0 AND 1000000000000000),
+  account_ids bigint[] NOT NULL,
+  enforced boolean[] NOT NULL,
+  state text NOT NULL DEFAULT 'dispatched'
+    CHECK (state IN ('dispatched', 'posted', 'voided', 'expired')),
+  cost_nanousd bigint CHECK (cost_nanousd >= 0),
+  estimated boolean NOT NULL DEFAULT false,
+  ended_at timestamptz,
+  -- All that the call's row needs if nobody ever settles this hold; dropped when it ends.
+  call jsonb,
+  CHECK (cardinality(account_ids) = cardinality(enforced)),
+  -- A hold without an account would be spend off the books. (See aos.ledger_cancel.)
+  CHECK (state = 'voided' OR cardinality(account_ids) > 0),
+  CHECK ((state = 'dispatched') = (ended_at IS NULL)),
+  CHECK ((state = 'dispatched') = (cost_nanousd IS NULL)),
+  CHECK ((state = 'dispatched') = (call IS NOT NULL)),
+  PRIMARY KEY (id, created_at)
+) PARTITION BY RANGE (created_at);
+CREATE INDEX holds_of_call ON aos.holds (call_id);
+-- What the reaper asks for; holds that ended are not in it.
+CREATE INDEX holds_dispatched ON aos.holds (process_id) WHERE state = 'dispatched';
+
+-- The journal: one line an account and entry. Never changed; a correction is a new line.
+CREATE TABLE aos.transfers (
+  hold_id text NOT NULL,
+  created_at timestamptz NOT NULL,
+  account_id bigint NOT NULL,
+  tenant_id text NOT NULL,
+  kind text NOT NULL CHECK (kind IN ('hold', 'post', 'void', 'expire', 'correct')),
+  available_delta bigint NOT NULL,
+  pending_delta bigint NOT NULL,
+  posted_delta bigint NOT NULL,
+  booked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  -- Of a hold on an enforced limit: the limit, and what was committed against it with this line.
+  limit_nanousd bigint,
+  committed_nanousd bigint,
+  -- Money only moves, it does not appear.
+  CHECK (available_delta + pending_delta + posted_delta = 0),
+  -- No enforced hold was ever granted over its limit.
+  CHECK (committed_nanousd <= limit_nanousd),
+  -- A hold is taken once, posted once, corrected once.
+  PRIMARY KEY (hold_id, account_id, kind, created_at)
+) PARTITION BY RANGE (created_at);
+
+CREATE TABLE aos.threshold_crossings (
+  account_id bigint NOT NULL REFERENCES aos.accounts,
+  percent smallint NOT NULL,
+  tenant_id text NOT NULL,
+  budget_id text NOT NULL,
+  limit_nanousd bigint NOT NULL,
+  posted_nanousd bigint NOT NULL,
+  crossed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  -- Each threshold of a period alerts exactly once, whatever the replicas and restarts.
+  PRIMARY KEY (account_id, percent)
+);
+
+-- `created_at` is the hold's, so an entry's lines live beside their hold.
+DO $$
+DECLARE
+  parent text;
+  month date;
+BEGIN
+  FOREACH parent IN ARRAY ARRAY['holds', 'transfers'] LOOP
+    EXECUTE format('CREATE TABLE aos.%I PARTITION OF aos.%I DEFAULT', parent || '_default', parent);
+    FOR ahead IN 0..3 LOOP
+      month := (date_trunc('month', now() AT TIME ZONE 'UTC') + make_interval(months => ahead))::date;
+      EXECUTE format('CREATE TABLE aos.%I PARTITION OF aos.%I FOR VALUES FROM (%L) TO (%L)',
+        parent || to_char(month, '_YYYY_MM'), parent,
+        month::timestamp AT TIME ZONE 'UTC', (month + interval '1 month') AT TIME ZONE 'UTC');
+    END LOOP;
+  END LOOP;
+END $$;
+
+CREATE FUNCTION aos.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'rows of % are never changed; book a correction', TG_TABLE_NAME
+    USING ERRCODE = 'integrity_constraint_violation';
+END $$;
+CREATE TRIGGER transfers_immutable BEFORE UPDATE OR DELETE ON aos.transfers
+  FOR EACH ROW EXECUTE FUNCTION aos.refuse_change();
+CREATE TRIGGER transfers_kept BEFORE TRUNCATE ON aos.transfers
+  FOR EACH STATEMENT EXECUTE FUNCTION aos.refuse_change();
+
+ALTER TABLE aos.account_terms ENABLE ROW LEVEL SECURITY;
+ALTER TABLE aos.accounts ENABLE ROW LEVEL SECURITY;
+ALTER TABLE aos.holds ENABLE ROW LEVEL SECURITY;
+ALTER TABLE aos.transfers ENABLE ROW LEVEL SECURITY;
+ALTER TABLE aos.threshold_crossings ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON aos.account_terms TO aos_app USING (tenant_id = aos.current_tenant());
+CREATE POLICY own ON aos.accounts TO aos_app USING (tenant_id = aos.current_tenant());
+CREATE POLICY own ON aos.holds TO aos_app USING (tenant_id = aos.current_tenant());
+CREATE POLICY own ON aos.transfers TO aos_app USING (tenant_id = aos.current_tenant());
+CREATE POLICY own ON aos.threshold_crossings TO aos_app USING (tenant_id = aos.current_tenant());
+-- Reading only: money is written by the procedures below and by nothing else.
+GRANT SELECT ON aos.account_terms, aos.accounts, aos.holds, aos.transfers, aos.threshold_crossings
+  TO aos_app;
+"""
+
+ACCOUNTS = """
+-- The least spend, above `posted`, at which a threshold is crossed; NULL when none is left.
+CREATE FUNCTION aos.crossing_next(limit_nanousd bigint, thresholds smallint[], posted bigint)
+RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+  SELECT min(due) FROM (
+    SELECT ceil(limit_nanousd::numeric * percent / 100)::bigint AS due
+    FROM unnest(thresholds) AS t (percent)) AS d
+  WHERE due > posted
+$$;
+
+-- Books every threshold that these (locked) accounts' spend has reached, each at most once.
+CREATE FUNCTION aos.ledger_cross(accounts bigint[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, aos AS $$
+BEGIN
+  INSERT INTO aos.threshold_crossings
+    (account_id, percent, tenant_id, budget_id, limit_nanousd, posted_nanousd)
+  SELECT a.id, t.percent, a.tenant_id, a.budget_id, a.limit_nanousd, a.posted_nanousd
+  FROM aos.accounts a CROSS JOIN unnest(a.thresholds) AS t (percent)
+  WHERE a.id = ANY (accounts) AND a.limit_nanousd IS NOT NULL AND a.posted_nanousd > 0
+    AND a.posted_nanousd::numeric * 100 >= a.limit_nanousd::numeric * t.percent
+  ON CONFLICT DO NOTHING;
+  UPDATE aos.accounts a
+  SET crossing_nanousd = aos.crossing_next(a.limit_nanousd, a.thresholds, a.posted_nanousd)
+  WHERE a.id = ANY (accounts);
+END $$;
+
+-- Tells waiting processes that these accounts may have room.
+CREATE FUNCTION aos.ledger_announce(accounts bigint[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, aos AS $$
+BEGIN
+  FOR head IN 1..coalesce(cardinality(accounts), 0) BY 300 LOOP  -- A payload is < 8,000 bytes.
+    PERFORM pg_notify('aos_room', array_to_string(accounts[head : head + 299], ','));
+  END LOOP;
+END $$;
+
+-- Opens accounts, or finds them: one id an element, in order. Elements: tenant_id, budget_id,
+-- subject, period_start, period_end, limit_nanousd, thresholds (the last two are used only when
+-- the budget is new to the ledger; afterwards its terms decide).
+CREATE FUNCTION aos.ledger_open(accounts json) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, aos AS $$
+DECLARE
+  result text;
+BEGIN
+  INSERT INTO aos.account_terms (tenant_id, budget_id, limit_nanousd, thresholds)
+  SELECT DISTINCT ON (x.tenant_id, x.budget_id)
+    x.tenant_id, x.budget_id, x.limit_nanousd, coalesce(x.thresholds, '{}')
+  FROM json_to_recordset(accounts) AS x
+    (tenant_id text, budget_id text, limit_nanousd bigint, thresholds smallint[])
+  ORDER BY x.tenant_id, x.budget_id
+  ON CONFLICT DO NOTHING;
+
+  -- Waits for a change of limit that is under way, and keeps the next one out until we are done.
+  PERFORM FROM aos.account_terms t
+  WHERE (t.tenant_id, t.budget_id) IN (
+    SELECT x.tenant_id, x.budget_id
+    FROM json_to_recordset(accounts) AS x (tenant_id text, budget_id text))
+  ORDER BY t.tenant_id, t.budget_id FOR SHARE;
+
+  INSERT INTO aos.accounts (tenant_id, budget_id, subject, period_start, period_end,
+    limit_nanousd, thresholds, crossing_nanousd, retired_at)
+  SELECT DISTINCT ON (x.tenant_id, x.budget_id, x.subject, x.period_start)
+    x.tenant_id, x.budget_id, x.subject, x.period_start, x.period_end, t.limit_nanousd,
+    t.thresholds, aos.crossing_next(t.limit_nanousd, t.thresholds, 0), t.retired_at
+  FROM json_to_recordset(accounts) AS x (tenant_id text, budget_id text, subject text,
+    period_start timestamptz, period_end timestamptz)
+  JOIN aos.account_terms t USING (tenant_id, budget_id)
+  ORDER BY x.tenant_id, x.budget_id, x.subject, x.period_start
+  ON CONFLICT DO NOTHING;
+
+  SELECT json_agg(a.id ORDER BY x.ordinality) INTO result
+  FROM ROWS FROM (json_to_recordset(accounts) AS
+    (tenant_id text, budget_id text, subject text, period_start timestamptz))
+    WITH ORDINALITY AS x (tenant_id, budget_id, subject, period_start, ordinality)
+  JOIN aos.accounts a USING (tenant_id, budget_id, subject, period_start);
+  RETURN result;
+END $$;
+
+-- Changes what a budget allows, for the periods now open and those to come. Only of the tenant
+-- whose transaction this is.
+CREATE FUNCTION aos.ledger_set_terms(budget text, new_limit bigint, new_thresholds smallint[])
+RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, aos AS $$
+DECLARE
+  tenant text := aos.current_tenant();
+  touched bigint[];
+  awaited bigint[];
+BEGIN
+  INSERT INTO aos.account_terms AS t (tenant_id, budget_id, limit_nanousd, thresholds)
+  VALUES (tenant, budget, new_limit, new_thresholds)
+  ON CONFLICT (tenant_id, budget_id) DO UPDATE
+  SET limit_nanousd = new_limit, thresholds = new_thresholds, retired_at = NULL;
+
+  SELECT array_agg(id), array_agg(id) FILTER (WHERE waiters_until > clock_timestamp())
+  INTO touched, awaited
+  FROM (SELECT id, waiters_until FROM aos.accounts
+    WHERE tenant_id = tenant AND budget_id = budget
+      AND (period_end IS NULL OR period_end > clock_timestamp())
+    ORDER BY id FOR NO KEY UPDATE) AS locked;
+  IF touched IS NULL THEN
+    RETURN;
+  END IF;
+  UPDATE aos.accounts SET limit_nanousd = new_limit, thresholds = new_thresholds, retired_at = NULL
+  WHERE id = ANY (touched);
+  PERFORM aos.ledger_cross(touched);
+  PERFORM aos.ledger_announce(awaited);
+END $$;
+
+-- A budget that was deleted binds nobody: its accounts stay on the books without a limit.
+CREATE FUNCTION aos.ledger_retire(budget text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, aos AS $$
+DECLARE
+  tenant text := aos.current_tenant();
+  awaited bigint[];
+BEGIN
+  UPDATE aos.account_terms SET retired_at = clock_timestamp()
+  WHERE tenant_id = tenant AND budget_id = budget;
+  PERFORM FROM aos.accounts WHERE tenant_id = tenant AND budget_id = budget
+  ORDER BY id FOR NO KEY UPDATE;
+  UPDATE aos.accounts SET retired_at = clock_timestamp()
+  WHERE tenant_id = tenant AND budget_id = budget AND retired_at IS NULL;
+  SELECT array_agg(id) INTO awaited FROM aos.accounts
+  WHERE tenant_id = tenant AND budget_id = budget AND waiters_until > clock_timestamp();
+  PERFORM aos.ledger_announce(awaited);
+END $$;
+"""
+
+HOLD = """
+-- Takes holds from their accounts, each all or none, each with its own outcome:
+--   0 granted, 1 granted before (a repeat), 2 full, 3 foreign or unknown account,
+--   4 closed (the period is over), 5 ended (this hold was settled before), 6 conflict (the same
+--   id with another body), 7 skewed (the caller's clock is off).
+-- `account_ids` are sorted and unique; `claims` of an element are positions in it, from 1, sorted.
+-- Answers {"o": outcomes, "f": position of the account that refused, "b": [limit, pending, posted]
+-- of each account after the batch}. `f` is the first account that would not fit the hold even if
+-- everything pending came back, else the first that does not fit it now.
+-- Sequential scans are off because a plan cached over an empty table would scan a full one.
+CREATE FUNCTION aos.ledger_hold(
+  process text, asked_at timestamptz, skew_seconds_max double precision, account_ids bigint[], holds json)
+RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, aos SET enable_seqscan = off AS $$
+DECLARE
+  skew interval := make_interval(secs => skew_seconds_max);
+  ids bigint[];
+  tenants text[];
+  limits bigint[];
+  pendings bigint[];
+  posteds bigint[];
+  closed boolean[];
+  waits timestamptz[];
+  changed boolean[] := array_fill(false, ARRAY[cardinality(account_ids)]);
+  outcomes smallint[] := '{}';
+  refusers integer[] := '{}';
+  line_holds text[] := '{}';
+  line_times timestamptz[] := '{}';
+  line_accounts bigint[] := '{}';
+  line_tenants text[] := '{}';
+  line_amounts bigint[] := '{}';
+  line_limits bigint[] := '{}';
+  line_committed bigint[] := '{}';
+  h record;
+  n integer := 0;
+  lines integer := 0;
+  outcome smallint;
+  full_now integer;
+  full_ever integer;
+  hopeless boolean;
+  k integer;
+BEGIN
+  IF abs(extract(epoch FROM statement_timestamp() - asked_at)) > skew_seconds_max THEN
+    RETURN json_build_object('skew', extract(epoch FROM statement_timestamp() - asked_at));
+  END IF;
+
+  -- Every account of the batch in one statement and in the order of ids: no two batches deadlock.
+  SELECT array_agg(a.id), array_agg(a.tenant_id), array_agg(a.cap), array_agg(a.pending_nanousd),
+    array_agg(a.posted_nanousd), array_agg(a.over), array_agg(a.waiters_until)
+  INTO ids, tenants, limits, pendings, posteds, closed, waits
+  FROM (
+    SELECT id, tenant_id, CASE WHEN retired_at IS NULL THEN limit_nanousd END AS cap,
+      pending_nanousd, posted_nanousd, waiters_until,
+      asked_at < period_start - skew OR coalesce(asked_at >= period_end + skew, false) AS over
+    FROM aos.accounts WHERE id = ANY (account_ids) ORDER BY id FOR NO KEY UPDATE) AS a;
+  IF ids IS DISTINCT FROM account_ids THEN
+    -- Some are not there at all: line up what is, so that positions hold.
+    SELECT array_agg(a.id ORDER BY w.position), array_agg(a.tenant_id ORDER BY w.position),
+      array_agg(CASE WHEN a.retired_at IS NULL THEN a.limit_nanousd END ORDER BY w.position),
+      array_agg(a.pending_nanousd ORDER BY w.position),
+      array_agg(a.posted_nanousd ORDER BY w.position),
+      array_agg(asked_at < a.period_start - skew OR coalesce(asked_at >= a.period_end + skew, false)
+        ORDER BY w.position),
+      array_agg(a.waiters_until ORDER BY w.position)
+    INTO ids, tenants, limits, pendings, posteds, closed, waits
+    FROM unnest(account_ids) WITH ORDINALITY AS w (id, position)
+    LEFT JOIN aos.accounts a ON a.id = w.id;
+  END IF;
+
+  FOR h IN
+    SELECT x.*, o.id IS NOT NULL AS known, o.state,
+      o.tenant_id = x.tenant_id AND o.call_id = x.call_id AND o.amount_nanousd = x.amount AS same
+    FROM (SELECT id, call_id, tenant_id, amount, least, claims, enforced, wait, ordinality,
+        timestamptz 'epoch' + at * interval '1 millisecond' AS created_at
+      FROM ROWS FROM (json_to_recordset(holds) AS (id text, call_id text, tenant_id text,
+        amount bigint, least bigint, claims integer[], enforced boolean[], wait double precision,
+        at bigint))
+        WITH ORDINALITY AS j (id, call_id, tenant_id, amount, least, claims, enforced, wait, at,
+          ordinality)) AS x
+    LEFT JOIN aos.holds o ON o.id = x.id AND o.created_at = x.created_at
+    ORDER BY x.ordinality
+  LOOP
+    n := n + 1;
+    outcome := 0;
+    full_now := NULL;
+    full_ever := NULL;
+    hopeless := false;
+    IF h.known THEN
+      outcome := CASE WHEN NOT h.same THEN 6 WHEN h.state = 'dispatched' THEN 1 ELSE 5 END;
+    ELSIF h.id = ANY (line_holds) THEN
+      outcome := 1;
+    ELSE
+      FOR c IN 1..cardinality(h.claims) LOOP
+        k := h.claims[c];
+        IF tenants[k] IS DISTINCT FROM h.tenant_id THEN
+          outcome := 3;
+          EXIT;
+        ELSIF closed[k] THEN
+          outcome := 4;
+          full_now := k;
+          EXIT;
+        ELSIF h.enforced[c] AND pendings[k] + posteds[k] + h.amount > limits[k] THEN
+          outcome := 2;
+          full_now := coalesce(full_now, k);
+          IF posteds[k] + h.amount > limits[k] THEN
+            full_ever := coalesce(full_ever, k);
+          END IF;
+          hopeless := hopeless OR posteds[k] + h.least > limits[k];
+        END IF;
+      END LOOP;
+    END IF;
+
+    IF outcome = 0 THEN
+      FOR c IN 1..cardinality(h.claims) LOOP
+        k := h.claims[c];
+        lines := lines + 1;
+        pendings[k] := pendings[k] + h.amount;
+        changed[k] := true;
+        line_holds[lines] := h.id;
+        line_times[lines] := h.created_at;
+        line_accounts[lines] := ids[k];
+        line_tenants[lines] := h.tenant_id;
+        line_amounts[lines] := h.amount;
+        line_limits[lines] := CASE WHEN h.enforced[c] THEN limits[k] END;
+        line_committed[lines] := pendings[k] + posteds[k];
+      END LOOP;
+    ELSIF outcome = 2 AND NOT hopeless AND h.wait > 0 THEN
+      -- Registered under the account's lock: a settlement either came before and was counted
+      -- above, or comes after and sees that somebody waits.
+      FOR c IN 1..cardinality(h.claims) LOOP
+        k := h.claims[c];
+        IF h.enforced[c] AND pendings[k] + posteds[k] + h.amount > limits[k] THEN
+          waits[k] := greatest(waits[k], clock_timestamp() + make_interval(secs => h.wait));
+          changed[k] := true;
+        END IF;
+      END LOOP;
+    END IF;
+    outcomes[n] := outcome;
+    refusers[n] := coalesce(full_ever, full_now);
+  END LOOP;
+
+  IF lines > 0 THEN
+    INSERT INTO aos.holds
+      (id, created_at, tenant_id, call_id, process_id, amount_nanousd, account_ids, enforced, call)
+    SELECT x.id, timestamptz 'epoch' + x.at * interval '1 millisecond', x.tenant_id, x.call_id,
+      process, x.amount,
+      (SELECT array_agg(ids[c.position] ORDER BY c.position) FROM unnest(x.claims) AS c (position)),
+      x.enforced, x.call
+    FROM ROWS FROM (json_to_recordset(holds) AS (id text, call_id text, tenant_id text,
+      amount bigint, claims integer[], enforced boolean[], at bigint, call jsonb))
+      WITH ORDINALITY AS x (id, call_id, tenant_id, amount, claims, enforced, at, call, ordinality)
+    WHERE outcomes[x.ordinality] = 0;
+    INSERT INTO aos.transfers (hold_id, created_at, account_id, tenant_id, kind, available_delta,
+      pending_delta, posted_delta, limit_nanousd, committed_nanousd)
+    SELECT l.hold, l.created_at, l.account, l.tenant, 'hold', -l.amount, l.amount, 0, l.cap,
+      CASE WHEN l.cap IS NOT NULL THEN l.committed END
+    FROM unnest(line_holds, line_times, line_accounts, line_tenants, line_amounts, line_limits,
+      line_committed) AS l (hold, created_at, account, tenant, amount, cap, committed);
+  END IF;
+  UPDATE aos.accounts a SET pending_nanousd = c.pending, waiters_until = c.until
+  FROM unnest(ids, pendings, waits, changed) AS c (id, pending, until, changed)
+  WHERE a.id = c.id AND c.changed;
+
+  RETURN json_build_object('o', outcomes, 'f', refusers,
+    'l', limits, 'p', pendings, 's', posteds);
+END $$;
+"""
+
+SETTLE = """
+-- Ends holds: kind post | void | expire. Holds are locked in the order of ids, then accounts in
+-- the order of ids. Outcomes: 0 settled, 1 corrected (it had expired), 2 repeated, 3 unknown hold.
+-- Answers {"o": outcomes, "x": overruns, "a": account ids of each element, "i": all account ids,
+-- "l", "p", "s": their limits, pending and posted after the batch}.
+CREATE FUNCTION aos.ledger_settle(settlements json) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, aos SET enable_seqscan = off AS $$
+DECLARE
+  size integer := json_array_length(settlements);
+  outcomes smallint[] := array_fill(3::smallint, ARRAY[size]);
+  overruns bigint[] := array_fill(0::bigint, ARRAY[size]);
+  accounts_of text[] := array_fill(''::text, ARRAY[size]);
+  ids bigint[];
+  limits bigint[];
+  pendings bigint[];
+  posteds bigint[];
+  crossings bigint[];
+  awaited boolean[];
+  touched bigint[] := '{}';
+  ended_holds text[] := '{}';
+  ended_times timestamptz[] := '{}';
+  ended_states text[] := '{}';
+  ended_costs bigint[] := '{}';
+  ended_estimated boolean[] := '{}';
+  line_holds text[] := '{}';
+  line_times timestamptz[] := '{}';
+  line_accounts bigint[] := '{}';
+  line_tenants text[] := '{}';
+  line_kinds text[] := '{}';
+  line_pending bigint[] := '{}';
+  line_posted bigint[] := '{}';
+  crossed bigint[];
+  room bigint[];
+  h record;
+  state_before text;
+  cost_before bigint;
+  last text := '';
+  account bigint;
+  returned bigint;
+  posted bigint;
+  ends integer := 0;
+  lines integer := 0;
+  k integer;
+BEGIN
+  FOR h IN
+    SELECT o.id, o.created_at, o.tenant_id, o.amount_nanousd AS amount, o.account_ids, o.state,
+      o.cost_nanousd AS cost_booked, x.kind, x.cost, x.estimated, x.ordinality AS n
+    FROM ROWS FROM (json_to_recordset(settlements) AS
+      (id text, tenant_id text, at bigint, kind text, cost bigint, estimated boolean))
+      WITH ORDINALITY AS x (id, tenant_id, at, kind, cost, estimated, ordinality)
+    JOIN aos.holds o ON o.id = x.id AND o.tenant_id = x.tenant_id
+      AND o.created_at = timestamptz 'epoch' + x.at * interval '1 millisecond'
+    ORDER BY o.id, x.ordinality FOR NO KEY UPDATE OF o
+  LOOP
+    IF h.id <> last THEN
+      state_before := h.state;
+      cost_before := coalesce(h.cost_booked, 0);
+    END IF;
+    accounts_of[h.n] := array_to_string(h.account_ids, ',');
+    touched := touched || h.account_ids;
+    IF state_before <> 'dispatched' AND (state_before <> 'expired' OR h.kind = 'expire') THEN
+      outcomes[h.n] := 2;
+      last := h.id;
+      CONTINUE;
+    END IF;
+    outcomes[h.n] := CASE state_before WHEN 'expired' THEN 1 ELSE 0 END;
+    overruns[h.n] := greatest(0, h.cost - h.amount);
+    returned := CASE state_before WHEN 'expired' THEN 0 ELSE h.amount END;
+    posted := h.cost - cost_before;
+    FOREACH account IN ARRAY h.account_ids LOOP
+      lines := lines + 1;
+      line_holds[lines] := h.id;
+      line_times[lines] := h.created_at;
+      line_accounts[lines] := account;
+      line_tenants[lines] := h.tenant_id;
+      line_kinds[lines] := CASE state_before WHEN 'expired' THEN 'correct' ELSE h.kind END;
+      line_pending[lines] := -returned;
+      line_posted[lines] := posted;
+    END LOOP;
+    IF h.id <> last OR ends = 0 THEN
+      ends := ends + 1;
+    END IF;
+    state_before := CASE h.kind WHEN 'post' THEN 'posted' WHEN 'void' THEN 'voided' ELSE 'expired' END;
+    cost_before := h.cost;
+    ended_holds[ends] := h.id;
+    ended_times[ends] := h.created_at;
+    ended_states[ends] := state_before;
+    ended_costs[ends] := h.cost;
+    ended_estimated[ends] := h.estimated;
+    last := h.id;
+  END LOOP;
+
+  SELECT array_agg(a.id), array_agg(a.cap), array_agg(a.pending_nanousd),
+    array_agg(a.posted_nanousd), array_agg(a.crossing_nanousd), array_agg(a.awaited)
+  INTO ids, limits, pendings, posteds, crossings, awaited
+  FROM (
+    SELECT id, CASE WHEN retired_at IS NULL THEN limit_nanousd END AS cap, pending_nanousd,
+      posted_nanousd, crossing_nanousd, waiters_until > clock_timestamp() AS awaited
+    FROM aos.accounts WHERE id = ANY (touched) ORDER BY id FOR NO KEY UPDATE) AS a;
+
+  IF lines > 0 THEN
+    FOR l IN 1..lines LOOP
+      k := array_position(ids, line_accounts[l]);
+      pendings[k] := pendings[k] + line_pending[l];
+      posteds[k] := posteds[k] + line_posted[l];
+    END LOOP;
+    UPDATE aos.accounts a SET pending_nanousd = c.pending, posted_nanousd = c.posted
+    FROM unnest(ids, pendings, posteds) AS c (id, pending, posted) WHERE a.id = c.id;
+    INSERT INTO aos.transfers
+      (hold_id, created_at, account_id, tenant_id, kind, available_delta, pending_delta, posted_delta)
+    SELECT l.hold, l.created_at, l.account, l.tenant, l.kind, -l.pending - l.posted, l.pending, l.posted
+    FROM unnest(line_holds, line_times, line_accounts, line_tenants, line_kinds, line_pending,
+      line_posted) AS l (hold, created_at, account, tenant, kind, pending, posted);
+    UPDATE aos.holds o SET state = e.state, cost_nanousd = e.cost, estimated = e.estimated,
+      ended_at = clock_timestamp(), call = NULL
+    FROM unnest(ended_holds, ended_times, ended_states, ended_costs, ended_estimated)
+      AS e (id, created_at, state, cost, estimated)
+    WHERE o.id = e.id AND o.created_at = e.created_at;
+    SELECT array_agg(c.id) FILTER (WHERE c.posted >= c.crossing), array_agg(c.id) FILTER (WHERE c.awaited)
+    INTO crossed, room
+    FROM unnest(ids, posteds, crossings, awaited) AS c (id, posted, crossing, awaited);
+    IF crossed IS NOT NULL THEN
+      PERFORM aos.ledger_cross(crossed);
+    END IF;
+    IF room IS NOT NULL THEN
+      PERFORM aos.ledger_announce(room);
+    END IF;
+  END IF;
+  RETURN json_build_object('o', outcomes, 'x', overruns, 'a', accounts_of, 'i', ids,
+    'l', limits, 'p', pendings, 's', posteds);
+END $$;
+
+-- Takes back a hold of which nobody knows whether it was committed. Where it was not, a voided
+-- row of nothing is left, so that a submission still under way finds its id ended.
+-- One hold a transaction: it waits for the hold's own insert, which waits for nobody.
+CREATE FUNCTION aos.ledger_cancel(hold text, tenant text, at bigint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, aos AS $$
+DECLARE
+  inserted integer;
+BEGIN
+  INSERT INTO aos.holds (id, created_at, tenant_id, call_id, process_id, amount_nanousd,
+    account_ids, enforced, state, cost_nanousd, ended_at)
+  VALUES (hold, timestamptz 'epoch' + at * interval '1 millisecond', tenant, '', '', 0,
+    '{}', '{}', 'voided', 0, clock_timestamp())
+  ON CONFLICT DO NOTHING;
+  GET DIAGNOSTICS inserted = ROW_COUNT;
+  IF inserted = 0 THEN
+    PERFORM aos.ledger_settle(json_build_array(json_build_object('id', hold, 'tenant_id', tenant,
+      'at', at, 'kind', 'void', 'cost', 0, 'estimated', false)));
+  END IF;
+END $$;
+"""
+
+LEASES = """
+-- Holds whose process has not beaten for so long; locked, skipping those that another reaper has.
+CREATE FUNCTION aos.ledger_dead_holds(dead_seconds double precision, rows_max integer)
+RETURNS TABLE (id text, tenant_id text, call_id text, amount bigint, call text)
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, aos AS $$
+  SELECT h.id, h.tenant_id, h.call_id, h.amount_nanousd, h.call::text FROM aos.holds h
+  WHERE h.state = 'dispatched' AND NOT EXISTS (
+    SELECT FROM aos.processes p WHERE p.id = h.process_id
+      AND p.beaten_at > clock_timestamp() - make_interval(secs => dead_seconds))
+  ORDER BY h.id LIMIT rows_max FOR NO KEY UPDATE OF h SKIP LOCKED
+$$;
+"""
+
+GRANTS = """
+GRANT EXECUTE ON FUNCTION
+  aos.ledger_open(json), aos.ledger_set_terms(text, bigint, smallint[]), aos.ledger_retire(text),
+  aos.ledger_hold(text, timestamptz, double precision, bigint[], json),
+  aos.ledger_settle(json), aos.ledger_cancel(text, text, bigint),
+  aos.ledger_dead_holds(double precision, integer)
+TO aos_app;
+RESET ROLE;
 """
 
 
 def upgrade() -> None:
-    op.execute(UPGRADE)
+    for statements in (TABLES, ACCOUNTS, HOLD, SETTLE, LEASES, GRANTS):
+        op.execute(statements)

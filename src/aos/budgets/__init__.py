@@ -3,6 +3,17 @@
 Moves money only through the ledger.
 """
 
+from aos.budgets.admission import (
+    Admission,
+    BudgetBusy,
+    BudgetExceeded,
+    Clamp,
+    Downgrade,
+    Hold,
+    SpendRequest,
+    UnboundedRequest,
+    UnpricedModel,
+)
 from aos.budgets.definitions import (
     BreachAction,
     Budget,
@@ -15,12 +26,21 @@ from aos.budgets.definitions import (
 )
 
 __all__ = [
+    "Admission",
     "BreachAction",
     "Budget",
     "BudgetBook",
+    "BudgetBusy",
+    "BudgetExceeded",
     "BudgetMatch",
     "BudgetPeriod",
     "BudgetScope",
+    "Clamp",
+    "Downgrade",
+    "Hold",
     "Period",
     "SpendFacts",
+    "SpendRequest",
+    "UnboundedRequest",
+    "UnpricedModel",
 ]

@@ -13,7 +13,8 @@ from aos.kit.errors import InvalidInput
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS: Final = [a + b for a in _ALPHABET for b in _ALPHABET]
-_VALUE: Final = {letter: value for value, letter in enumerate(_ALPHABET)}
+_LETTERS: Final = frozenset(_ALPHABET)
+_TO_BASE_32: Final = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrstuv")
 _BODY_LENGTH: Final = 26
 _TIME_LENGTH: Final = 10
 
@@ -36,16 +37,15 @@ def new(prefix: str, at: datetime | None = None) -> str:
 
 def time_of(identifier: str) -> datetime:
     """The instant in an id, to the millisecond. Raises InvalidId."""
-    body = identifier.rpartition("_")[2]
-    if len(body) != _BODY_LENGTH:
-        raise InvalidId(f"{identifier!r} is not an id")
-    milliseconds = 0
-    for letter in body[:_TIME_LENGTH]:
-        value = _VALUE.get(letter)
-        if value is None:
-            raise InvalidId(f"{identifier!r} is not an id")
-        milliseconds = milliseconds * 32 + value
     try:
-        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+        return datetime.fromtimestamp(milliseconds_of(identifier) / 1000, UTC)
     except (ValueError, OverflowError):
         raise InvalidId(f"{identifier!r} is not an id") from None
+
+
+def milliseconds_of(identifier: str) -> int:
+    """The instant in an id, as milliseconds since 1970. Raises InvalidId."""
+    body = identifier.rpartition("_")[2]
+    if len(body) != _BODY_LENGTH or not _LETTERS.issuperset(body[:_TIME_LENGTH]):
+        raise InvalidId(f"{identifier!r} is not an id")
+    return int(body[:_TIME_LENGTH].translate(_TO_BASE_32), 32)

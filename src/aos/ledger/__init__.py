@@ -1,23 +1,41 @@
-"""The only room that writes money: accounts, holds, transfers."""
+"""The only room that writes money: accounts, holds, transfers.
 
+A hold is taken before a call leaves (`Ledger.hold`) and ended when its cost is known
+(`Ledger.settle`). Refuses: a hold that does not fit an enforced limit, another tenant's account, a
+second life of an id, and every change of a booked line.
+"""
+
+from aos.ledger.errors import ClockSkewed, LedgerAborted, LedgerBusy, UnknownHold
 from aos.ledger.model import (
     AccountKey,
+    AccountOpening,
     Balance,
     Claim,
+    DeadHold,
+    HoldOutcome,
     HoldRequest,
     HoldResult,
     Settlement,
     SettlementKind,
     SettlementResult,
 )
+from aos.ledger.service import Ledger
 
 __all__ = [
     "AccountKey",
+    "AccountOpening",
     "Balance",
     "Claim",
+    "ClockSkewed",
+    "DeadHold",
+    "HoldOutcome",
     "HoldRequest",
     "HoldResult",
+    "Ledger",
+    "LedgerAborted",
+    "LedgerBusy",
     "Settlement",
     "SettlementKind",
     "SettlementResult",
+    "UnknownHold",
 ]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from aos.kit.money import Nanousd
 
@@ -22,6 +22,19 @@ class AccountKey:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountOpening:
+    """An account that a hold is about to claim, and what its budget allows.
+
+    `limit` and `thresholds` (percents) count only while the budget is new to the ledger; after
+    that its terms decide, which `Ledger.set_terms` changes.
+    """
+
+    key: AccountKey
+    limit: Nanousd | None
+    thresholds: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """A hold's claim on one account. `enforced`: its limit is tested (BLOCK), else only counted."""
 
@@ -33,7 +46,10 @@ class Claim:
 class HoldRequest:
     """Take `amount` from every claimed account, all or none, for one attempt of a call.
 
-    `call` is JSON: all that the call's row needs if nobody ever settles this hold.
+    `call` is JSON: all that the call's row needs if nobody ever settles this hold. A request
+    with `wait_seconds` that is refused only for what is pending is remembered for so long: a
+    settlement that makes room announces it. `amount_least` is what the caller would make do with
+    (None = `amount`); nobody waits where even that cannot fit.
     """
 
     id: str
@@ -42,6 +58,8 @@ class HoldRequest:
     amount: Nanousd
     claims: tuple[Claim, ...]
     call: bytes
+    wait_seconds: float = 0.0
+    amount_least: Nanousd | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +79,39 @@ class Balance:
         return Nanousd(max(0, self.limit - self.posted - self.pending))
 
 
+class HoldOutcome(IntEnum):
+    """What came of asking for a hold. The numbers are those of `aos.ledger_hold`."""
+
+    GRANTED = 0
+    GRANTED_BEFORE = 1
+    """The same hold was asked for twice; it was taken once."""
+    FULL = 2
+    FOREIGN = 3
+    """An account of another tenant, or none at all."""
+    CLOSED = 4
+    """The account's period is over: ask again for the account of now."""
+    ENDED = 5
+    """This hold was settled or taken back before."""
+    CONFLICT = 6
+    """The id was used for another hold."""
+
+
 @dataclass(frozen=True, slots=True)
 class HoldResult:
-    """`granted`, or else the first enforced account that it did not fit in, by sorted account id.
+    """What came of it, and the claimed accounts' balances as they stood after its batch.
 
-    `balances` are those of the claimed accounts: after the hold when granted, untouched when not.
+    `full` is the account that refused: the first by id that would not fit the hold even if
+    everything pending came back, else the first that does not fit it now.
     """
 
     hold_id: str
-    granted: bool
+    outcome: HoldOutcome
     balances: tuple[Balance, ...]
     full: Balance | None = None
+
+    @property
+    def granted(self) -> bool:
+        return self.outcome <= HoldOutcome.GRANTED_BEFORE
 
 
 class SettlementKind(StrEnum):
@@ -104,3 +144,14 @@ class SettlementResult:
     overrun: Nanousd
     corrected: bool = False
     repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeadHold:
+    """A dispatched hold whose process is gone. `call` is what its call's row needs, as JSON."""
+
+    id: str
+    tenant_id: str
+    call_id: str
+    amount: Nanousd
+    call: str

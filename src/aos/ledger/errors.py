@@ -1,0 +1,27 @@
+"""Why the ledger did not do what it was asked."""
+
+from aos.kit.errors import AosError, Unavailable
+
+
+class ClockSkewed(Unavailable):
+    """The clock of this machine is too far from the database's to know which period it is."""
+
+    code = "clock_skewed"
+
+
+class LedgerBusy(Unavailable):
+    """The accounts stayed locked for too long. Nothing was taken."""
+
+    code = "ledger_busy"
+
+
+class LedgerAborted(Unavailable):
+    """The database chose this batch to be rolled back. Nothing was taken; each is tried alone."""
+
+    code = "ledger_aborted"
+
+
+class UnknownHold(AosError):
+    """A settlement names a hold that this tenant does not have. A bug of ours."""
+
+    code = "unknown_hold"

@@ -1,0 +1,25 @@
+"""Bounds of the ledger."""
+
+from typing import Final
+
+HOLD_NANOUSD_MAX: Final = 1_000_000_000_000_000
+"""Most that one hold may take: a million dollars. Keeps every sum inside 64 bits."""
+
+CLOCK_SKEW_SECONDS_MAX: Final = 5.0
+"""How far a process's clock may be from the database's; then nothing is admitted."""
+
+HOLD_LANES: Final = 2
+"""Batches of holds of one process under way at once."""
+
+DOUBTFUL_HOLDS_MAX: Final = 10_000
+"""Holds to be taken back because nobody knows whether they were committed. Beyond it nothing is
+admitted: budgets fail closed."""
+
+REPAIR_SECONDS: Final = 0.5
+"""Between two tries to take doubtful holds back."""
+
+DEAD_HOLDS_MAX: Final = 100
+"""Most holds that one transaction expires."""
+
+MISMATCHES_MAX: Final = 1_000
+"""Most mismatches that one verification reports."""

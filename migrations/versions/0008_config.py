@@ -35,12 +35,26 @@ CREATE TABLE aos.aliases (
   PRIMARY KEY (tenant_id, name)
 );
 
+-- What config as code made or took over. Pruning may remove these and nothing else, so that a file
+-- which does not name the admin key, or a budget made by hand, can never take it away.
+CREATE TABLE aos.applied (
+  tenant_id text NOT NULL,
+  kind text NOT NULL CHECK (kind IN ('providers', 'aliases', 'agents', 'keys', 'budgets')),
+  id text NOT NULL,
+  applied_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (tenant_id, kind, id)
+);
+
+ALTER TABLE aos.applied ENABLE ROW LEVEL SECURITY;
 ALTER TABLE aos.upstreams ENABLE ROW LEVEL SECURITY;
 ALTER TABLE aos.aliases ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON aos.upstreams TO aos_app
   USING (tenant_id = aos.current_tenant()) WITH CHECK (tenant_id = aos.current_tenant());
 CREATE POLICY own ON aos.aliases TO aos_app
   USING (tenant_id = aos.current_tenant()) WITH CHECK (tenant_id = aos.current_tenant());
+CREATE POLICY own ON aos.applied TO aos_app
+  USING (tenant_id = aos.current_tenant()) WITH CHECK (tenant_id = aos.current_tenant());
+GRANT SELECT, INSERT, DELETE ON aos.applied TO aos_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON aos.upstreams, aos.aliases TO aos_app;
 
 -- The gateway's snapshot needs every tenant's rows at once.

@@ -27,7 +27,8 @@ async def test_what_is_declared_is_in_the_snapshot_until_deleted(database: Datab
     routing, book = Routing(), RouteBook(database)
     async with database.tenant("default") as tx:
         await routing.save_upstream(tx, "default", LOCAL)
-        await routing.save_aliases(tx, "default", [Alias("fast", ("local/llama-3", "gpt-4o"))])
+        await routing.save_alias(tx, "default", Alias("fast", ("local/llama-3", "gpt-4o")))
+        await routing.check(tx)
     await book.load()
     routes = book.of("default")
     assert routes.upstreams == {"local": LOCAL}
@@ -61,7 +62,9 @@ async def test_a_chain_of_aliases_is_refused_as_a_whole(database: Database) -> N
     routing = Routing()
     with pytest.raises(InvalidRoute):
         async with database.tenant("default") as tx:
-            await routing.save_aliases(tx, "default", [Alias("a", ("b",)), Alias("b", ("gpt-4o",))])
+            await routing.save_alias(tx, "default", Alias("a", ("b",)))
+            await routing.save_alias(tx, "default", Alias("b", ("gpt-4o",)))
+            await routing.check(tx)
     async with database.tenant("default") as tx:
         assert await routing.aliases(tx) == []
 
@@ -77,7 +80,7 @@ async def test_the_database_too_refuses_a_variable_that_is_no_key(database: Data
 
 async def test_a_change_is_announced(database: Database) -> None:
     async with database.tenant("default") as tx:
-        await Routing().save_aliases(tx, "default", [Alias("fast", ("gpt-4o",))])
+        await Routing().save_alias(tx, "default", Alias("fast", ("gpt-4o",)))
     async with database.system() as tx:
         cursor = await tx.execute("SELECT version FROM aos.changes WHERE topic = 'config'")
         assert await cursor.fetchone() == {"version": 1}

@@ -1,7 +1,6 @@
 """Declared upstreams and aliases: changed by config as code, read by every call."""
 
 from collections import defaultdict
-from collections.abc import Iterable
 
 from aos.infra.postgres import Database, Transaction
 from aos.routing import store
@@ -50,29 +49,28 @@ class Routing:
         if len(upstream.models) > DECLARED_MODELS_MAX:
             raise InvalidRoute(f"provider {upstream.id}: at most {DECLARED_MODELS_MAX} models")
         await store.save_upstream(tx, tenant_id, upstream)
-        if len(await store.upstreams(tx)) > UPSTREAMS_MAX:
-            raise InvalidRoute(f"at most {UPSTREAMS_MAX} providers")
         await store.announce(tx)
 
     async def delete_upstream(self, tx: Transaction, upstream_id: str) -> None:
         await store.delete_upstream(tx, upstream_id)
         await store.announce(tx)
 
-    async def save_aliases(self, tx: Transaction, tenant_id: str, aliases: Iterable[Alias]) -> None:
-        """Save these, and see that the tenant's aliases as a whole make sense. InvalidRoute."""
-        for alias in aliases:
-            await store.save_alias(tx, tenant_id, alias)
-        await self._check_whole(tx)
+    async def save_alias(self, tx: Transaction, tenant_id: str, alias: Alias) -> None:
+        """`check` afterwards: whether an alias makes sense depends on all of them."""
+        await store.save_alias(tx, tenant_id, alias)
         await store.announce(tx)
 
     async def delete_alias(self, tx: Transaction, name: str) -> None:
         await store.delete_alias(tx, name)
         await store.announce(tx)
 
-    async def _check_whole(self, tx: Transaction) -> None:
+    async def check(self, tx: Transaction) -> None:
+        """See that the tenant's declarations as a whole make sense. Raises InvalidRoute."""
         aliases = await store.aliases(tx)
         if len(aliases) > ALIASES_MAX:
             raise InvalidRoute(f"at most {ALIASES_MAX} aliases")
         names = {alias.name for alias in aliases}
         for alias in aliases:
             check_alias(alias, names)
+        if len(await store.upstreams(tx)) > UPSTREAMS_MAX:
+            raise InvalidRoute(f"at most {UPSTREAMS_MAX} providers")

@@ -1,0 +1,195 @@
+"""`aos.yaml` as it must look. Unknown fields are mistakes, and every message says where.
+
+A field left out has its default. Money is dollars as text (`"0.50"`); prices are dollars for a
+million tokens. Secrets are never in the file: `api_key_env` names an environment variable.
+"""
+
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
+
+from aos.control.config.limits import ENTRIES_MAX
+from aos.kit.money import InvalidAmount, format_usd, parse_usd
+
+
+def _dollars(value: object) -> str:
+    if not isinstance(value, str | int | float | Decimal) or isinstance(value, bool):
+        raise ValueError("give dollars as text, for example \"0.50\"")
+    try:
+        amount = parse_usd(value)
+    except InvalidAmount as error:
+        raise ValueError(error.message) from None
+    if amount < 0:
+        raise ValueError("dollars cannot be negative here")
+    whole, _, places = format_usd(amount).partition(".")
+    return f"{whole}.{places.rstrip('0').ljust(2, '0')}"
+
+
+def _one_or_more(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _sorted(value: list[str]) -> list[str]:
+    return sorted(set(value))
+
+
+Dollars = Annotated[str, BeforeValidator(_dollars)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^\S(.*\S)?$")]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Period = Literal["DAILY", "WEEKLY", "MONTHLY", "TOTAL"]
+Breach = Literal["ALERT_ONLY", "BLOCK", "DOWNGRADE_MODEL"]
+Percent = Annotated[int, Field(ge=1, le=100)]
+
+
+class Spec(BaseModel):
+    """One thing, or a part of one, as the file says it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kept: ClassVar[frozenset[str]] = frozenset()
+    """Fields that stay as they are where the file leaves them out."""
+
+    def written(self) -> Any:
+        """As a file would say it, without what it may leave out."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+
+class ModelSpec(Spec):
+    """A model of a declared provider. Without a price its calls are unpriced, never free."""
+
+    context_window: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
+    output_tokens_max: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
+    usd_per_million: dict[str, Dollars] | None = None
+
+
+class ProviderSpec(Spec):
+    kind: Literal["openai", "anthropic", "openai-compatible", "anthropic-compatible"]
+    base_url: Annotated[str, StringConstraints(max_length=2000)]
+    api_key_env: str | None = None
+    prices_of: str | None = None
+    """Id of the provider in the catalogue whose models and prices hold here."""
+    models: dict[Name, ModelSpec] = Field(default_factory=dict, max_length=500)
+
+
+class AliasSpec(Spec):
+    models: Annotated[list[Name], BeforeValidator(_one_or_more)] = Field(
+        min_length=1, max_length=10
+    )
+
+    def written(self) -> Any:
+        return self.models[0] if len(self.models) == 1 else list(self.models)
+
+
+class AgentSpec(Spec):
+    kept: ClassVar[frozenset[str]] = frozenset({"budget_alert_threshold"})
+
+    budget_cents: Annotated[int, Field(ge=0, le=100_000_000_000)] | None = None
+    budget_alert_threshold: Annotated[float, Field(gt=0, le=1)] | None = None
+
+
+class OwnBudgetSpec(Spec):
+    """The budget that is a field of a key."""
+
+    limit_usd: Dollars
+    period: Period = "TOTAL"
+    timezone: str = "UTC"
+    action_on_breach: Breach = "BLOCK"
+    downgrade_model: str | None = None
+    warning_threshold_percent: Percent = 80
+    critical_threshold_percent: Percent = 100
+
+
+class KeySpec(Spec):
+    agent: Name | None = None
+    """Name of the agent that the key's calls are charged to."""
+    scopes: Annotated[
+        list[Literal["admin", "invoke", "read"]],
+        Field(min_length=1),
+        AfterValidator(_sorted),
+    ] = ["invoke"]
+    models: list[Name] = Field(default_factory=list, max_length=100)
+    team_id: Label | None = None
+    user_id: Label | None = None
+    tags: dict[str, str] = Field(default_factory=dict, max_length=32)
+    rpm: Annotated[int, Field(ge=1)] | None = None
+    tpm: Annotated[int, Field(ge=1)] | None = None
+    max_parallel: Annotated[int, Field(ge=1)] | None = None
+    expires_at: AwareDatetime | None = None
+    budget: OwnBudgetSpec | None = None
+
+
+class BudgetSpec(Spec):
+    scope: Literal[
+        "GLOBAL", "PER_AGENT", "PER_MODEL", "PER_WORKFLOW", "PER_KEY", "PER_USER", "PER_TEAM"
+    ]
+    scope_value: Label | None = None
+    """Whose. An agent or a key is named by its name; left out: one account for each."""
+    period: Period
+    limit_usd: Dollars
+    timezone: str = "UTC"
+    action_on_breach: Breach = "BLOCK"
+    downgrade_model: str | None = None
+    warning_threshold_percent: Percent = 80
+    critical_threshold_percent: Percent = 100
+
+
+def _alias(value: object) -> object:
+    return {"models": value} if isinstance(value, str | list) else value
+
+
+Alias = Annotated[AliasSpec, BeforeValidator(_alias)]
+
+
+class Document(Spec):
+    """The whole file. A section left out is empty."""
+
+    version: Literal[1]
+    providers: dict[Name, ProviderSpec] = Field(default_factory=dict, max_length=ENTRIES_MAX)
+    aliases: dict[Name, Alias] = Field(default_factory=dict, max_length=ENTRIES_MAX)
+    agents: dict[Name, AgentSpec] = Field(default_factory=dict, max_length=ENTRIES_MAX)
+    keys: dict[Name, KeySpec] = Field(default_factory=dict, max_length=ENTRIES_MAX)
+    budgets: dict[Name, BudgetSpec] = Field(default_factory=dict, max_length=ENTRIES_MAX)
+
+
+class ApplyBody(BaseModel):
+    """Body of POST /api/v1/config/apply. `document` is checked by our own hand: its messages name
+    the place in the file, not in the request.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    document: dict[str, Any]
+    dry_run: bool = False
+    prune: bool = False
+
+
+class ChangeView(BaseModel):
+    kind: str
+    name: str
+    action: Literal["create", "update", "delete"]
+    fields: dict[str, tuple[Any, Any]]
+
+
+class CreatedKeyView(BaseModel):
+    id: str
+    name: str
+    key: str
+
+
+class ApplyView(BaseModel):
+    """Answer of an apply: what was done, or with `dry_run` what would be."""
+
+    applied: bool
+    changes: list[ChangeView]
+    created_keys: list[CreatedKeyView]
+
+

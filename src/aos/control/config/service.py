@@ -1,0 +1,108 @@
+"""Config as code: make what stands be what the file says, in one transaction, and write it out."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from aos.control.config import store
+from aos.control.config.limits import APPLY_SECONDS_MAX
+from aos.control.config.model import Action, Change, CreatedKey, Outcome, Section, Standing
+from aos.control.config.rules import changes_of, read_document, write_document
+from aos.control.config.schemas import Spec
+from aos.infra.postgres import Database, Transaction
+
+
+class _Undo(Exception):  # noqa: N818 - not an error: it leaves the transaction without a commit
+    """A dry run has seen what it came to see."""
+
+
+class Configuration:
+    """Applies and exports. `after_commit` runs after each apply that changed something."""
+
+    def __init__(
+        self,
+        database: Database,
+        sections: Sequence[Section],
+        after_commit: Sequence[Callable[[], Awaitable[None]]] = (),
+    ) -> None:
+        self._database = database
+        self._sections = sections
+        self._after_commit = after_commit
+
+    async def apply(
+        self, tenant_id: str, document: Mapping[str, Any], *, dry_run: bool, prune: bool
+    ) -> Outcome:
+        """Do what the document asks, all or nothing.
+
+        A dry run does it too and rolls back, so that it refuses whatever the real one would.
+        Raises InvalidConfig, ProvidersForbidden, and what the rooms say of a value they refuse.
+        """
+        wanted = read_document(document)
+        sections = {section.kind: getattr(wanted, section.kind) for section in self._sections}
+        changes: list[Change] = []
+        keys: list[CreatedKey] = []
+        try:
+            async with asyncio.timeout(APPLY_SECONDS_MAX), self._database.tenant(tenant_id) as tx:
+                await store.lock(tx, tenant_id)
+                apply = _Apply(tx, tenant_id, prune=prune)
+                for section in self._sections:
+                    await apply.settle(section, sections[section.kind])
+                await apply.prune_all()
+                for section in self._sections:
+                    await section.check(tx)
+                changes, keys = apply.changes, apply.keys
+                if dry_run:
+                    raise _Undo
+        except _Undo:
+            return Outcome(tuple(changes), (), applied=False)
+        if changes:
+            for refresh in self._after_commit:
+                await refresh()
+        return Outcome(tuple(changes), tuple(keys), applied=True)
+
+    async def export(self, tenant_id: str) -> dict[str, Any]:
+        """What stands, as a document that changes nothing when it is applied here."""
+        async with self._database.tenant(tenant_id) as tx:
+            return write_document({section.kind: await section.read(tx) for section in self._sections})
+
+
+class _Apply:
+    """One apply under way."""
+
+    def __init__(self, tx: Transaction, tenant_id: str, *, prune: bool) -> None:
+        self.changes: list[Change] = []
+        self.keys: list[CreatedKey] = []
+        self._tx = tx
+        self._tenant_id = tenant_id
+        self._prune = prune
+        self._doomed: list[tuple[Section, Change, Standing]] = []
+
+    async def settle(self, section: Section, wanted: Mapping[str, Spec]) -> None:
+        """Make and alter what this section asks for; note what is to go."""
+        standing = await section.read(self._tx)
+        prunable = await store.applied(self._tx, section.kind) if self._prune else set()
+        owned = [standing[name].id for name in wanted if name in standing]
+        for change in changes_of(section.kind, standing, wanted, prunable):
+            if change.action is Action.DELETE:
+                self._doomed.append((section, change, standing[change.name]))
+                continue
+            self.changes.append(change)
+            if change.action is Action.CREATE:
+                owned.append(await self._create(section, change.name, wanted[change.name]))
+            else:
+                before = standing[change.name]
+                await section.update(self._tx, self._tenant_id, before, wanted[change.name])
+        await store.mark(self._tx, self._tenant_id, section.kind, owned)
+
+    async def _create(self, section: Section, name: str, spec: Spec) -> str:
+        made = await section.create(self._tx, self._tenant_id, name, spec)
+        if made.secret is not None:
+            self.keys.append(CreatedKey(made.id, name, made.secret))
+        return made.id
+
+    async def prune_all(self) -> None:
+        """Take away last, and in the opposite order: a key goes before its agent."""
+        for section, change, standing in reversed(self._doomed):
+            self.changes.append(change)
+            await section.delete(self._tx, self._tenant_id, standing)
+            await store.unmark(self._tx, section.kind, standing.id)

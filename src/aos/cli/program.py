@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from aos.cli import agents, budgets, calls, keys
+from aos.cli.config import apply, export
 from aos.cli.connect import connect
 from aos.cli.errors import CommandFailed
 from aos.cli.load import load
@@ -19,6 +20,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="AOS: an LLM gateway with hard budgets.",
 )
+app.command()(apply)
+app.command()(export)
 app.command()(connect)
 app.command()(load)
 app.add_typer(agents.app, name="agents")

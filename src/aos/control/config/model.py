@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from aos.control.config.schemas import Spec
 from aos.infra.postgres import Transaction
+
+SpecT_contra = TypeVar("SpecT_contra", bound=Spec, contravariant=True)
 
 
 class Action(StrEnum):
@@ -63,20 +65,25 @@ class Outcome:
     applied: bool
 
 
-class Section(Protocol):
+class Section(Protocol[SpecT_contra]):
     """One section of the file. Every verb works in the apply's transaction and never commits."""
 
-    kind: str
+    @property
+    def kind(self) -> str:
+        """Its name in the file."""
+        ...
 
     async def read(self, tx: Transaction) -> dict[str, Standing]:
         """What stands now, by name."""
         ...
 
-    async def create(self, tx: Transaction, tenant_id: str, name: str, spec: Spec) -> Made:
+    async def create(self, tx: Transaction, tenant_id: str, name: str, spec: SpecT_contra) -> Made:
         """Make it."""
         ...
 
-    async def update(self, tx: Transaction, tenant_id: str, standing: Standing, spec: Spec) -> None:
+    async def update(
+        self, tx: Transaction, tenant_id: str, standing: Standing, spec: SpecT_contra
+    ) -> None:
         """Make it what the file says."""
         ...
 

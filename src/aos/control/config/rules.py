@@ -1,7 +1,7 @@
 """From a document to what must change: pure."""
 
 from collections.abc import Collection, Mapping
-from typing import Any, Final
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -9,9 +9,6 @@ from aos.control.config.errors import InvalidConfig
 from aos.control.config.limits import PROBLEMS_SHOWN_MAX
 from aos.control.config.model import Action, Change, Standing
 from aos.control.config.schemas import Document, Spec
-
-SECTIONS: Final = ("providers", "aliases", "agents", "keys", "budgets")
-"""In the order in which things are made; they are taken away in the opposite one."""
 
 
 def read_document(document: Mapping[str, Any]) -> Document:
@@ -46,10 +43,8 @@ def write_document(sections: Mapping[str, Mapping[str, Standing]]) -> dict[str, 
     Fields with their default are left out, and so are empty sections.
     """
     document: dict[str, Any] = {"version": 1}
-    for kind in SECTIONS:
-        entries = {
-            name: standing.spec.written() for name, standing in sorted(sections[kind].items())
-        }
+    for kind, things in sections.items():
+        entries = {name: one.spec.written() for name, one in sorted(things.items())}
         if entries:
             document[kind] = entries
     return document

@@ -4,7 +4,7 @@ A field left out has its default. Money is dollars as text (`"0.50"`); prices ar
 million tokens. Secrets are never in the file: `api_key_env` names an environment variable.
 """
 
-from decimal import Decimal
+from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -15,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    model_validator,
 )
 
 from aos.control.config.limits import ENTRIES_MAX
@@ -22,10 +23,8 @@ from aos.kit.money import InvalidAmount, format_usd, parse_usd
 
 
 def _dollars(value: object) -> str:
-    if not isinstance(value, str | int | float | Decimal) or isinstance(value, bool):
-        raise ValueError("give dollars as text, for example \"0.50\"")
     try:
-        amount = parse_usd(value)
+        amount = parse_usd(value if isinstance(value, str | int | float) else str(value))
     except InvalidAmount as error:
         raise ValueError(error.message) from None
     if amount < 0:
@@ -34,8 +33,20 @@ def _dollars(value: object) -> str:
     return f"{whole}.{places.rstrip('0').ljust(2, '0')}"
 
 
+def _no_last_slash(value: str) -> str:
+    return value.rstrip("/")
+
+
+def _none_for_zero(value: int | None) -> int | None:
+    return value or None
+
+
 def _one_or_more(value: object) -> object:
     return [value] if isinstance(value, str) else value
+
+
+def _in_utc(value: datetime) -> datetime:
+    return value.astimezone(UTC)
 
 
 def _sorted(value: list[str]) -> list[str]:
@@ -73,11 +84,18 @@ class ModelSpec(Spec):
 
 class ProviderSpec(Spec):
     kind: Literal["openai", "anthropic", "openai-compatible", "anthropic-compatible"]
-    base_url: Annotated[str, StringConstraints(max_length=2000)]
+    base_url: Annotated[str, StringConstraints(max_length=2000), AfterValidator(_no_last_slash)]
     api_key_env: str | None = None
     prices_of: str | None = None
     """Id of the provider in the catalogue whose models and prices hold here."""
     models: dict[Name, ModelSpec] = Field(default_factory=dict, max_length=500)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_prices_go_without_saying(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("prices_of") == given.get("kind"):
+            return {name: value for name, value in given.items() if name != "prices_of"}
+        return given
 
 
 class AliasSpec(Spec):
@@ -92,7 +110,10 @@ class AliasSpec(Spec):
 class AgentSpec(Spec):
     kept: ClassVar[frozenset[str]] = frozenset({"budget_alert_threshold"})
 
-    budget_cents: Annotated[int, Field(ge=0, le=100_000_000_000)] | None = None
+    budget_cents: Annotated[
+        Annotated[int, Field(ge=0, le=100_000_000_000)] | None, AfterValidator(_none_for_zero)
+    ] = None
+    """0 and left out both mean no lifetime budget."""
     budget_alert_threshold: Annotated[float, Field(gt=0, le=1)] | None = None
 
 
@@ -123,7 +144,7 @@ class KeySpec(Spec):
     rpm: Annotated[int, Field(ge=1)] | None = None
     tpm: Annotated[int, Field(ge=1)] | None = None
     max_parallel: Annotated[int, Field(ge=1)] | None = None
-    expires_at: AwareDatetime | None = None
+    expires_at: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
     budget: OwnBudgetSpec | None = None
 
 
@@ -191,5 +212,3 @@ class ApplyView(BaseModel):
     applied: bool
     changes: list[ChangeView]
     created_keys: list[CreatedKeyView]
-
-

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from aos.control.config import store
 from aos.control.config.limits import APPLY_SECONDS_MAX
@@ -12,8 +12,12 @@ from aos.control.config.schemas import Spec
 from aos.infra.postgres import Database, Transaction
 
 
-class _Undo(Exception):  # noqa: N818 - not an error: it leaves the transaction without a commit
-    """A dry run has seen what it came to see."""
+class _Undo(Exception):
+    """Leaves a transaction without a commit: a dry run has seen what it came to see."""
+
+
+def _undo() -> NoReturn:
+    raise _Undo
 
 
 class Configuration:
@@ -22,9 +26,10 @@ class Configuration:
     def __init__(
         self,
         database: Database,
-        sections: Sequence[Section],
+        sections: Sequence[Section[Any]],
         after_commit: Sequence[Callable[[], Awaitable[None]]] = (),
     ) -> None:
+        """`sections` in the order in which things are made; they are taken away in the opposite."""
         self._database = database
         self._sections = sections
         self._after_commit = after_commit
@@ -52,7 +57,7 @@ class Configuration:
                     await section.check(tx)
                 changes, keys = apply.changes, apply.keys
                 if dry_run:
-                    raise _Undo
+                    _undo()
         except _Undo:
             return Outcome(tuple(changes), (), applied=False)
         if changes:
@@ -63,7 +68,9 @@ class Configuration:
     async def export(self, tenant_id: str) -> dict[str, Any]:
         """What stands, as a document that changes nothing when it is applied here."""
         async with self._database.tenant(tenant_id) as tx:
-            return write_document({section.kind: await section.read(tx) for section in self._sections})
+            return write_document(
+                {section.kind: await section.read(tx) for section in self._sections}
+            )
 
 
 class _Apply:
@@ -75,9 +82,9 @@ class _Apply:
         self._tx = tx
         self._tenant_id = tenant_id
         self._prune = prune
-        self._doomed: list[tuple[Section, Change, Standing]] = []
+        self._doomed: list[tuple[Section[Any], Change, Standing]] = []
 
-    async def settle(self, section: Section, wanted: Mapping[str, Spec]) -> None:
+    async def settle(self, section: Section[Any], wanted: Mapping[str, Spec]) -> None:
         """Make and alter what this section asks for; note what is to go."""
         standing = await section.read(self._tx)
         prunable = await store.applied(self._tx, section.kind) if self._prune else set()
@@ -94,7 +101,7 @@ class _Apply:
                 await section.update(self._tx, self._tenant_id, before, wanted[change.name])
         await store.mark(self._tx, self._tenant_id, section.kind, owned)
 
-    async def _create(self, section: Section, name: str, spec: Spec) -> str:
+    async def _create(self, section: Section[Any], name: str, spec: Spec) -> str:
         made = await section.create(self._tx, self._tenant_id, name, spec)
         if made.secret is not None:
             self.keys.append(CreatedKey(made.id, name, made.secret))

@@ -8,9 +8,11 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import LiteralString
 
 import psycopg
 import pytest
+from psycopg.rows import DictRow, dict_row
 
 from aos.infra.postgres import Database
 from aos.infra.postgres.migrate import migrate
@@ -50,3 +52,14 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     database = await Database(database_url).open()
     yield database
     await database.close()
+
+
+async def rows_as_owner(
+    database: Database, statement: LiteralString, parameters: tuple[object, ...] = ()
+) -> list[DictRow]:
+    """What a table holds, whatever row security shows: `database.call` sees no tenant's rows."""
+    async with await psycopg.AsyncConnection.connect(
+        database.url, autocommit=True, row_factory=dict_row
+    ) as connection:
+        cursor = await connection.execute(statement, parameters)
+        return await cursor.fetchall()

@@ -15,6 +15,7 @@ from aos.infra.postgres import Database
 from aos.kit.money import Nanousd
 from aos.ledger import Ledger, Settlement, SettlementKind
 from tests.budgets.admission.conftest import budget, spend
+from tests.conftest import rows_as_owner
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ async def test_a_call_without_budgets_is_on_the_books(
 ) -> None:
     hold = await held(admission, 500)
     assert hold.remaining is None
-    rows = await database.call("SELECT budget_id, pending_nanousd FROM aos.accounts", ())
+    rows = await rows_as_owner(database, "SELECT budget_id, pending_nanousd FROM aos.accounts")
     assert [tuple(row.values()) for row in rows] == [("root", 500)]
 
 

@@ -69,10 +69,13 @@ class Database:
             },
         )
 
-    async def open(self) -> Self:
-        """Raises DatabaseUnavailable when there is no database to connect to."""
+    async def open(self, *, wait: bool = True) -> Self:
+        """Raises DatabaseUnavailable when there is no database to connect to.
+
+        Without `wait` that is told by the first call that needs one.
+        """
         try:
-            await self._pool.open(wait=True, timeout=DATABASE_OPEN_SECONDS_MAX)
+            await self._pool.open(wait=wait, timeout=DATABASE_OPEN_SECONDS_MAX)
         except psycopg.OperationalError as error:
             raise DatabaseUnavailable("the database did not take a connection") from error
         return self

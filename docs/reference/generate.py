@@ -170,7 +170,7 @@ def error_classes() -> list[type[AosError]]:
     for module in pkgutil.walk_packages(aos.__path__, "aos."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    return sorted({*_below(AosError)}, key=lambda one: (one.code, one.__name__))
+    return sorted({*_below(AosError)}, key=lambda one: (one.code, one.__module__, one.__name__))
 
 
 def _below(parent: type[AosError]) -> Iterator[type[AosError]]:

@@ -14,6 +14,8 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow, dict_row
 
+from aos.catalog import Prices
+from aos.catalog.seed import TableRows, seed_table
 from aos.infra.postgres import Database
 from aos.infra.postgres.migrate import migrate
 from aos.infra.postgres.server import PrivateServer
@@ -52,6 +54,19 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     database = await Database(database_url).open()
     yield database
     await database.close()
+
+
+@pytest.fixture(scope="session")
+def price_table() -> TableRows:
+    """The installed price table, made once a session."""
+    return seed_table()
+
+
+@pytest.fixture
+async def priced_database(database: Database, price_table: TableRows) -> Database:
+    """The test's database with all models and prices in it."""
+    await Prices(database).import_table(price_table)
+    return database
 
 
 async def rows_as_owner(

@@ -322,6 +322,11 @@ BEGIN
     RETURN json_build_object('skew', extract(epoch FROM statement_timestamp() - asked_at));
   END IF;
 
+  -- A hold without a lease would count as a dead process's and be expired under its call.
+  IF NOT EXISTS (SELECT FROM aos.processes p WHERE p.id = process) THEN
+    RETURN '{"unleased": true}';
+  END IF;
+
   -- Every account of the batch in one statement and in the order of ids: no two batches deadlock.
   SELECT array_agg(a.id), array_agg(a.tenant_id), array_agg(a.cap), array_agg(a.pending_nanousd),
     array_agg(a.posted_nanousd), array_agg(a.over), array_agg(a.waiters_until)
@@ -609,6 +614,78 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, aos AS $$
       AND p.beaten_at > clock_timestamp() - make_interval(secs => dead_seconds))
   ORDER BY h.id LIMIT rows_max FOR NO KEY UPDATE OF h SKIP LOCKED
 $$;
+
+-- Forgets processes that are long dead and own nothing any more.
+CREATE FUNCTION aos.ledger_forget_processes(dead_seconds double precision) RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, aos AS $$
+  DELETE FROM aos.processes p
+  WHERE p.beaten_at < clock_timestamp() - make_interval(secs => dead_seconds)
+    AND NOT EXISTS (
+      SELECT FROM aos.holds h WHERE h.process_id = p.id AND h.state = 'dispatched')
+$$;
+"""
+
+VERIFY = """
+-- Everything that must be true of the books and is not. STABLE: all of it in one snapshot, so it
+-- may run while money moves. Sorts and hashes spill to disk: memory stays within work_mem.
+CREATE FUNCTION aos.ledger_verify(rows_max integer)
+RETURNS TABLE (problem text, tenant_id text, account_id bigint, hold_id text,
+  expected bigint, found bigint)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, aos AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+  WITH fold AS (
+    SELECT t.account_id, sum(t.pending_delta)::bigint AS pending, sum(t.posted_delta)::bigint AS posted
+    FROM aos.transfers t GROUP BY t.account_id
+  ), differing AS (
+    SELECT a.id, f.account_id AS line_account, a.tenant_id, a.pending_nanousd, a.posted_nanousd,
+      coalesce(f.pending, 0) AS pending, coalesce(f.posted, 0) AS posted
+    FROM aos.accounts a FULL JOIN fold f ON f.account_id = a.id
+  )
+  SELECT 'lines without an account', NULL::text, d.line_account, NULL::text, NULL::bigint, d.posted
+  FROM differing d WHERE d.id IS NULL
+  UNION ALL
+  SELECT 'pending is not the sum of its lines', d.tenant_id, d.id, NULL, d.pending, d.pending_nanousd
+  FROM differing d WHERE d.pending <> d.pending_nanousd
+  UNION ALL
+  SELECT 'posted is not the sum of its lines', d.tenant_id, d.id, NULL, d.posted, d.posted_nanousd
+  FROM differing d WHERE d.posted <> d.posted_nanousd
+  LIMIT rows_max;
+
+  RETURN QUERY
+  SELECT 'a line does not sum to zero', t.tenant_id, t.account_id, t.hold_id, 0::bigint,
+    t.available_delta + t.pending_delta + t.posted_delta
+  FROM aos.transfers t WHERE t.available_delta + t.pending_delta + t.posted_delta <> 0
+  UNION ALL
+  SELECT 'a hold was granted over its limit', t.tenant_id, t.account_id, t.hold_id,
+    t.limit_nanousd, t.committed_nanousd
+  FROM aos.transfers t WHERE t.committed_nanousd > t.limit_nanousd
+  LIMIT rows_max;
+
+  -- The journal and the holds tell the same story, account by account.
+  RETURN QUERY
+  WITH told AS (
+    SELECT h.id, h.tenant_id, c.account_id,
+      CASE h.state WHEN 'dispatched' THEN h.amount_nanousd ELSE 0 END AS pending,
+      coalesce(h.cost_nanousd, 0) AS posted
+    FROM aos.holds h CROSS JOIN unnest(h.account_ids) AS c (account_id)
+  ), booked AS (
+    SELECT t.hold_id, t.account_id, sum(t.pending_delta)::bigint AS pending,
+      sum(t.posted_delta)::bigint AS posted
+    FROM aos.transfers t GROUP BY t.hold_id, t.account_id
+  )
+  SELECT CASE
+      WHEN h.id IS NULL THEN 'lines without a hold'
+      WHEN b.hold_id IS NULL THEN 'a hold without lines'
+      WHEN h.pending <> b.pending THEN 'what a hold keeps pending is not what its lines say'
+      ELSE 'what a hold cost is not what its lines say' END,
+    h.tenant_id, coalesce(h.account_id, b.account_id), coalesce(h.id, b.hold_id),
+    coalesce(b.pending, 0) + coalesce(b.posted, 0), coalesce(h.pending, 0) + coalesce(h.posted, 0)
+  FROM told h FULL JOIN booked b ON b.hold_id = h.id AND b.account_id = h.account_id
+  WHERE h.id IS NULL OR b.hold_id IS NULL OR h.pending <> b.pending OR h.posted <> b.posted
+  LIMIT rows_max;
+END $$;
 """
 
 GRANTS = """
@@ -616,12 +693,13 @@ GRANT EXECUTE ON FUNCTION
   aos.ledger_open(json), aos.ledger_set_terms(text, bigint, smallint[]), aos.ledger_retire(text),
   aos.ledger_hold(text, timestamptz, double precision, bigint[], json),
   aos.ledger_settle(json), aos.ledger_cancel(text, text, bigint),
-  aos.ledger_dead_holds(double precision, integer)
+  aos.ledger_dead_holds(double precision, integer), aos.ledger_forget_processes(double precision),
+  aos.ledger_verify(integer)
 TO aos_app;
 RESET ROLE;
 """
 
 
 def upgrade() -> None:
-    for statements in (TABLES, ACCOUNTS, HOLD, SETTLE, LEASES, GRANTS):
+    for statements in (TABLES, ACCOUNTS, HOLD, SETTLE, LEASES, VERIFY, GRANTS):
         op.execute(statements)

@@ -1,12 +1,13 @@
 """A ledger over the test's own database, and short words for what it is asked."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
 
 from aos.infra.postgres import Database
+from aos.infra.settings import LeaseSettings
 from aos.kit import ids
 from aos.kit.money import Nanousd
 from aos.ledger import (
@@ -16,12 +17,12 @@ from aos.ledger import (
     Claim,
     HoldRequest,
     HoldResult,
+    Lease,
     Ledger,
     Settlement,
     SettlementKind,
     SettlementResult,
 )
-from tests.conftest import rows_as_owner
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -32,6 +33,7 @@ class Bench:
 
     database: Database
     ledger: Ledger
+    lease: Lease
 
     async def open(
         self,
@@ -64,8 +66,7 @@ class Bench:
             return await self.ledger.settle(tx, settlements)
 
     async def balance(self, account_id: int) -> Balance:
-        rows = await rows_as_owner(
-            self.database,
+        rows = await self.database.call(
             "SELECT limit_nanousd, pending_nanousd, posted_nanousd FROM aos.accounts WHERE id = %s",
             (account_id,),
         )
@@ -85,5 +86,8 @@ def request(amount: int, *account_ids: int, **fields: object) -> HoldRequest:
 
 
 @pytest.fixture
-def bench(database: Database) -> Bench:
-    return Bench(database, Ledger(database, "proc_test"))
+async def bench(database: Database) -> AsyncIterator[Bench]:
+    lease = Lease(database, LeaseSettings())
+    await lease.start()
+    yield Bench(database, Ledger(database, lease.process_id), lease)
+    await lease.stop()

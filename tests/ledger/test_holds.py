@@ -93,7 +93,7 @@ async def test_a_hold_needs_the_period_of_now(bench: Bench) -> None:
 
 async def test_a_clock_that_is_off_admits_nothing(database: Database, bench: Bench) -> None:
     account = await bench.open("bgt_1", 1000)
-    off = Ledger(database, "proc_off", ManualClock(datetime(2026, 1, 1, tzinfo=UTC)))
+    off = Ledger(database, bench.lease.process_id, ManualClock(datetime(2026, 1, 1, tzinfo=UTC)))
     with pytest.raises(ClockSkewed, match="synchronise"):
         await off.hold(request(1, account))
 

@@ -103,8 +103,9 @@ async def test_no_text_or_number_of_a_caller_or_an_upstream_can_fail_the_batch(
     assert stored[calm.id]["cost_nanousd"] == 165_000
 
 
-async def test_nobody_writes_the_call_log_but_its_procedure(database: Database) -> None:
-    statements: list[LiteralString] = [
+@pytest.mark.parametrize(
+    "statement",
+    [
         "INSERT INTO aos.calls SELECT * FROM aos.calls",
         "UPDATE aos.calls SET cost_nanousd = 0",
         "DELETE FROM aos.calls",
@@ -113,10 +114,13 @@ async def test_nobody_writes_the_call_log_but_its_procedure(database: Database) 
         "DELETE FROM aos.call_attempts",
         "SELECT * FROM aos.calls_default",
         "SELECT * FROM aos.call_attempts_default",
-    ]
-    for statement in statements:
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            await rows(database, statement)
+    ],
+)
+async def test_nobody_writes_the_call_log_but_its_procedure(
+    database: Database, statement: LiteralString
+) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        await rows(database, statement)
 
 
 async def test_rows_go_to_the_partition_of_their_month(database: Database) -> None:

@@ -5,16 +5,19 @@ A hold is taken before a call leaves (`Ledger.hold`) and ended when its cost is 
 second life of an id, and every change of a booked line.
 """
 
-from aos.ledger.errors import ClockSkewed, LedgerAborted, LedgerBusy, UnknownHold
+from aos.ledger.errors import ClockSkewed, LeaseLost, LedgerAborted, LedgerBusy, UnknownHold
+from aos.ledger.jobs import Lease
 from aos.ledger.model import (
     AccountKey,
     AccountOpening,
     Balance,
     Claim,
     DeadHold,
+    Entry,
     HoldOutcome,
     HoldRequest,
     HoldResult,
+    Mismatch,
     Settlement,
     SettlementKind,
     SettlementResult,
@@ -28,12 +31,16 @@ __all__ = [
     "Claim",
     "ClockSkewed",
     "DeadHold",
+    "Entry",
     "HoldOutcome",
     "HoldRequest",
     "HoldResult",
+    "Lease",
+    "LeaseLost",
     "Ledger",
     "LedgerAborted",
     "LedgerBusy",
+    "Mismatch",
     "Settlement",
     "SettlementKind",
     "SettlementResult",

@@ -9,6 +9,12 @@ class ClockSkewed(Unavailable):
     code = "clock_skewed"
 
 
+class LeaseLost(Unavailable):
+    """The process is not registered as alive, so its holds would count as a dead one's."""
+
+    code = "lease_lost"
+
+
 class LedgerBusy(Unavailable):
     """The accounts stayed locked for too long. Nothing was taken."""
 

@@ -1,5 +1,6 @@
 """Bounds of the ledger."""
 
+from datetime import timedelta
 from typing import Final
 
 HOLD_NANOUSD_MAX: Final = 1_000_000_000_000_000
@@ -15,11 +16,17 @@ DOUBTFUL_HOLDS_MAX: Final = 10_000
 """Holds to be taken back because nobody knows whether they were committed. Beyond it nothing is
 admitted: budgets fail closed."""
 
-REPAIR_SECONDS: Final = 0.5
-"""Between two tries to take doubtful holds back."""
-
 DEAD_HOLDS_MAX: Final = 100
 """Most holds that one transaction expires."""
 
 MISMATCHES_MAX: Final = 1_000
 """Most mismatches that one verification reports."""
+
+PROCESS_KEPT_SECONDS: Final = 3_600.0
+"""How long the row of a dead process stays, for whoever asks what happened."""
+
+VERIFY_SECONDS_MAX: Final = 1_800
+"""Longest that reading the whole books may take."""
+
+ENTRY_MARGIN: Final = timedelta(seconds=60)
+"""How much older than its call's id a hold's id may be: clocks, and nothing else."""

@@ -155,3 +155,30 @@ class DeadHold:
     call_id: str
     amount: Nanousd
     call: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the journal: how one account moved. The three amounts sum to zero."""
+
+    hold_id: str
+    kind: str
+    account_id: int
+    budget_id: str
+    subject: str
+    booked_at: datetime
+    available: Nanousd
+    pending: Nanousd
+    posted: Nanousd
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """Something on the books that cannot be. `expected` is what the journal's lines say."""
+
+    problem: str
+    tenant_id: str | None
+    account_id: int | None
+    hold_id: str | None
+    expected: int | None
+    found: int | None

@@ -8,15 +8,26 @@ from aos.infra.errors import DatabaseUnavailable
 from aos.infra.postgres import Database, Transaction
 from aos.kit.clock import Clock, SystemClock
 from aos.kit.errors import Unavailable
+from aos.kit.ids import time_of
 from aos.kit.money import Nanousd
 from aos.ledger import store
 from aos.ledger.errors import LedgerAborted
-from aos.ledger.limits import DEAD_HOLDS_MAX, DOUBTFUL_HOLDS_MAX, HOLD_LANES
+from aos.ledger.limits import (
+    DEAD_HOLDS_MAX,
+    DOUBTFUL_HOLDS_MAX,
+    ENTRY_MARGIN,
+    HOLD_LANES,
+    MISMATCHES_MAX,
+    PROCESS_KEPT_SECONDS,
+    VERIFY_SECONDS_MAX,
+)
 from aos.ledger.model import (
     AccountOpening,
     DeadHold,
+    Entry,
     HoldRequest,
     HoldResult,
+    Mismatch,
     Settlement,
     SettlementKind,
     SettlementResult,
@@ -52,9 +63,9 @@ class Ledger:
     async def hold(self, request: HoldRequest) -> HoldResult:
         """Take a hold from every claimed account, all or none; concurrent holds share a batch.
 
-        Safe to repeat with the same id. Raises DatabaseUnavailable, LedgerBusy, LedgerAborted or
-        ClockSkewed: then the hold counts as refused, and is taken back if it was committed after
-        all (see `repair`). The same when the caller is cancelled.
+        Safe to repeat with the same id. Raises DatabaseUnavailable, LedgerBusy, LedgerAborted,
+        ClockSkewed or LeaseLost: then the hold counts as refused, and is taken back if it was
+        committed after all (see `repair`). The same when the caller is cancelled.
         """
         assert request.claims, "spend off the books"
         if len(self._doubtful) >= DOUBTFUL_HOLDS_MAX:
@@ -99,7 +110,9 @@ class Ledger:
         The caller writes their calls' rows in the same transaction, marked estimated.
         """
         dead = await store.lock_dead_holds(tx, dead_after_seconds, DEAD_HOLDS_MAX)
-        if dead:
+        if not dead:
+            await store.forget_processes(tx, PROCESS_KEPT_SECONDS)
+        else:
             await self.settle(
                 tx,
                 [
@@ -110,6 +123,18 @@ class Ledger:
                 ],
             )
         return dead
+
+    async def verify(self) -> list[Mismatch]:
+        """Everything on the books that cannot be, at most a thousand; nothing when all is well.
+
+        Reads all of it in one snapshot, while money moves.
+        """
+        async with self._database.system() as tx:
+            return await store.mismatches(tx, MISMATCHES_MAX, VERIFY_SECONDS_MAX)
+
+    async def entries(self, tx: Transaction, call_id: str) -> list[Entry]:
+        """The journal's lines of a call of this transaction's tenant. Raises InvalidId."""
+        return await store.read_entries(tx, call_id, time_of(call_id) - ENTRY_MARGIN)
 
     @property
     def doubtful(self) -> int:
@@ -140,6 +165,6 @@ class Ledger:
             raise  # Each is tried alone.
         except Unavailable as error:
             # All are refused at once: trying each alone would make the last wait for minutes.
-            if isinstance(error, DatabaseUnavailable) and not store.never_sent(error):
+            if not store.certainly_refused(error):
                 self._doubtful.update((request.id, request.tenant_id) for request in requests)
             return [error] * len(requests)

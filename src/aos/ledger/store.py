@@ -3,30 +3,40 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import orjson
-from psycopg import errors as postgres
+import psycopg
 from psycopg_pool import PoolTimeout
 
 from aos.infra.errors import DatabaseUnavailable
 from aos.infra.postgres import Database, Transaction
+from aos.kit.errors import Unavailable
 from aos.kit.ids import milliseconds_of
 from aos.kit.money import Nanousd
-from aos.ledger.errors import ClockSkewed, LedgerAborted, LedgerBusy, UnknownHold
+from aos.ledger.errors import ClockSkewed, LeaseLost, LedgerAborted, LedgerBusy, UnknownHold
 from aos.ledger.limits import CLOCK_SKEW_SECONDS_MAX
 from aos.ledger.model import (
     AccountOpening,
     Balance,
     DeadHold,
+    Entry,
     HoldOutcome,
     HoldRequest,
     HoldResult,
+    Mismatch,
     Settlement,
     SettlementResult,
 )
 
 _SETTLED, _CORRECTED, _REPEATED, _UNKNOWN = range(4)
+"""What `aos.ledger_settle` says of each settlement."""
+
+_LOCKED: Final = ("55P03", "57014")
+"""SQLSTATEs of a lock or a statement that took too long."""
+
+_ABORTED: Final = "40"
+"""SQLSTATEs of deadlocks and the like begin so."""
 
 
 async def open_accounts(database: Database, openings: Sequence[AccountOpening]) -> list[int]:
@@ -87,6 +97,8 @@ async def take_holds(
         raise ClockSkewed(
             f"this machine's clock is {answer['skew']:.1f} s behind the database's: synchronise it"
         )
+    if "unleased" in answer:
+        raise LeaseLost("this process has no lease (any more): it renews it and goes on")
     balances = _balances(account_ids, answer)
     results = []
     for element, outcome, refuser in zip(elements, answer["o"], answer["f"], strict=True):
@@ -167,19 +179,69 @@ async def lock_dead_holds(tx: Transaction, dead_seconds: float, rows_max: int) -
     return [DeadHold(**row) for row in await cursor.fetchall()]
 
 
-def never_sent(error: DatabaseUnavailable) -> bool:
-    """No connection was to be had, so the statement did not reach the database."""
-    return isinstance(error.__cause__, PoolTimeout)
+async def beat(database: Database, process_id: str, host: str, pid: int) -> None:
+    """Say on database time that this process lives; registers it where it is not known."""
+    await database.call(
+        "INSERT INTO aos.processes (id, host, pid) VALUES (%s, %s, %s)"
+        " ON CONFLICT (id) DO UPDATE SET beaten_at = clock_timestamp() RETURNING id",
+        (process_id, host, pid),
+    )
+
+
+async def unregister(database: Database, process_id: str) -> None:
+    """Give the lease back: what this process still holds counts as left behind."""
+    await database.call("DELETE FROM aos.processes WHERE id = %s RETURNING id", (process_id,))
+
+
+async def forget_processes(tx: Transaction, dead_seconds: float) -> None:
+    """Delete the rows of processes long dead that hold nothing."""
+    await tx.execute("SELECT aos.ledger_forget_processes(%s)", (dead_seconds,))
+
+
+async def mismatches(tx: Transaction, rows_max: int, seconds_max: int) -> list[Mismatch]:
+    """Everything that must be true of the books and is not, in one snapshot."""
+    await tx.execute("SELECT set_config('statement_timeout', %s, true)", (f"{seconds_max}s",))
+    cursor = await tx.execute(
+        "SELECT problem, tenant_id, account_id, hold_id, expected, found"
+        " FROM aos.ledger_verify(%s)",
+        (rows_max,),
+    )
+    return [Mismatch(**row) for row in await cursor.fetchall()]
+
+
+async def read_entries(tx: Transaction, call_id: str, since: datetime) -> list[Entry]:
+    """The journal's lines of a call of this transaction's tenant, oldest first."""
+    cursor = await tx.execute(
+        "SELECT t.hold_id, t.kind, t.account_id, a.budget_id, a.subject, t.booked_at,"
+        " t.available_delta AS available, t.pending_delta AS pending, t.posted_delta AS posted"
+        " FROM aos.holds h"
+        " JOIN aos.transfers t ON t.hold_id = h.id AND t.created_at = h.created_at"
+        " JOIN aos.accounts a ON a.id = t.account_id"
+        " WHERE h.call_id = %(call_id)s AND h.created_at >= %(since)s"
+        " AND t.created_at >= %(since)s ORDER BY t.booked_at, t.hold_id, t.account_id",
+        {"call_id": call_id, "since": since},
+    )
+    return [Entry(**row) for row in await cursor.fetchall()]
+
+
+def certainly_refused(error: Unavailable) -> bool:
+    """The statement did not reach the database, or the database rolled it back and said so."""
+    cause = error.__cause__
+    return not isinstance(error, DatabaseUnavailable) or isinstance(cause, PoolTimeout)
 
 
 @contextmanager
 def _named_failures() -> Iterator[None]:
     try:
         yield
-    except (postgres.LockNotAvailable, postgres.QueryCanceled) as error:
-        raise LedgerBusy("the budgets' accounts are locked; try again") from error
-    except (postgres.DeadlockDetected, postgres.SerializationFailure) as error:
-        raise LedgerAborted("the database rolled this back; try again") from error
+    except (DatabaseUnavailable, psycopg.Error) as error:
+        cause = error if isinstance(error, psycopg.Error) else error.__cause__
+        state = (cause.sqlstate if isinstance(cause, psycopg.Error) else None) or ""
+        if state in _LOCKED:
+            raise LedgerBusy("the budgets' accounts are locked; try again") from error
+        if state.startswith(_ABORTED):
+            raise LedgerAborted("the database rolled this back; try again") from error
+        raise
 
 
 def _balances(account_ids: Sequence[int], answer: dict[str, list[int]]) -> list[Balance]:

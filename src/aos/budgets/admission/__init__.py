@@ -6,10 +6,12 @@ from aos.budgets.admission.errors import (
     UnboundedRequest,
     UnpricedModel,
 )
+from aos.budgets.admission.limits import ROOM_CHANNEL
 from aos.budgets.admission.model import Clamp, Downgrade, Hold, SpendRequest
 from aos.budgets.admission.service import Admission
 
 __all__ = [
+    "ROOM_CHANNEL",
     "Admission",
     "BudgetBusy",
     "BudgetExceeded",

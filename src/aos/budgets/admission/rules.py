@@ -20,9 +20,7 @@ from aos.ledger import Balance
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Room may come back in this account."""
-
-    account_id: int
+    """Room may come back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +48,8 @@ Step = Wait | Shrink | Swap | Refuse
 
 
 def enforced(match: BudgetMatch) -> bool:
-    """ALERT_ONLY is counted and never in the way."""
-    return match.budget.action is not BreachAction.ALERT_ONLY
+    """ALERT_ONLY is counted and never in the way; so is a budget without a limit."""
+    return match.budget.action is not BreachAction.ALERT_ONLY and match.budget.limit is not None
 
 
 def thresholds(budget: Budget) -> tuple[int, ...]:
@@ -92,20 +90,21 @@ def amount_least(request: SpendRequest, amount: Nanousd) -> Nanousd:
 
 def next_step(
     request: SpendRequest,
-    amount: Nanousd,
     full: tuple[BudgetMatch, Balance],
     limited: tuple[Balance, ...],
     *,
     patient: bool,
 ) -> Step:
-    """What to do with a hold of `amount` that did not fit.
+    """What to do with a request that did not fit.
 
     `full` is the budget that refused, `limited` the balances of all enforced accounts; `patient`
     says that the call may still wait. In this order: wait, downgrade, clamp, refuse.
     """
     match, balance = full
-    wait = Wait(balance.account_id) if patient else Refuse(_busy(match, balance))
-    if _fits_later(amount, limited):
+    amount = request.bound
+    assert amount is not None, "only a bounded request is tested against a limit"
+    wait = Wait() if patient else Refuse(busy(match, balance))
+    if fits_later(amount, limited):
         return wait
     if match.budget.action is BreachAction.DOWNGRADE_MODEL and not request.downgraded:
         model = match.budget.downgrade_model
@@ -115,7 +114,7 @@ def next_step(
         tokens = tokens_affordable(request.clamp, _available(limited))
         if tokens is not None:
             return Shrink(tokens, request.clamp.amount(tokens))
-        if _fits_later(amount_least(request, amount), limited):
+        if fits_later(amount_least(request, amount), limited):
             return wait
     return Refuse(_exceeded(match, balance))
 
@@ -130,7 +129,8 @@ def tokens_affordable(clamp: Clamp, available: int) -> int | None:
     return tokens if tokens >= max(1, clamp.tokens_floor) else None
 
 
-def _fits_later(amount: int, limited: tuple[Balance, ...]) -> bool:
+def fits_later(amount: int, limited: tuple[Balance, ...]) -> bool:
+    """It would fit if everything pending came back."""
     return all(b.limit is None or b.posted + amount <= b.limit for b in limited)
 
 
@@ -148,7 +148,8 @@ def _exceeded(match: BudgetMatch, balance: Balance) -> BudgetExceeded:
     )
 
 
-def _busy(match: BudgetMatch, balance: Balance) -> BudgetBusy:
+def busy(match: BudgetMatch, balance: Balance) -> BudgetBusy:
+    """The call is told to come back."""
     return BudgetBusy(
         f"the rest of budget {match.budget.name!r} is held by calls under way; try again soon",
         retry_after_seconds=BUSY_RETRY_AFTER_SECONDS,

@@ -17,7 +17,7 @@ from typing import Final
 
 import psycopg
 import structlog
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, Notify, sql
 
 from aos.infra.errors import DatabaseUnavailable
 from aos.infra.limits import (
@@ -34,6 +34,9 @@ CHANNEL: Final = "aos_changes"
 
 Callback = Callable[[], Awaitable[None]]
 
+Hear = Callable[[str], None]
+"""Takes the payload of a notice."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -44,6 +47,7 @@ class Changes:
         self._url = url
         self._poll = poll
         self._topics: dict[str, _Topic] = {}
+        self._channels: dict[str, Hear] = {}
         self._heard_at = -1e9
         self._asked_at = -1e9
         self._task: asyncio.Task[None] | None = None
@@ -61,6 +65,15 @@ class Changes:
         entry.callbacks.append(callback)
         if self._task is not None:
             entry.mark(time.monotonic())
+
+    def listen(self, channel: str, hear: Hear) -> None:
+        """Give `hear` the payload of every notice on another channel, as soon as it comes.
+
+        For hints that may be lost: nothing is repeated after a reconnect, and nothing comes at all
+        when polling. Call it before `start`.
+        """
+        assert self._task is None, "listen before start"
+        self._channels[channel] = hear
 
     def stale_seconds(self, topic: str) -> float:
         """How long a change of this topic may have gone without being in force here.
@@ -123,13 +136,14 @@ class Changes:
             attempt += 1
 
     async def _listen(self, connection: AsyncConnection) -> None:
-        await connection.execute(f"LISTEN {CHANNEL}")
+        for channel in (CHANNEL, *self._channels):
+            await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
         # Before the callbacks read: what changes from here on is announced.
         self._mark_all()
         self._heard_at = time.monotonic()
         while not connection.closed:
             async for notice in connection.notifies(timeout=CHANGES_POLL_SECONDS):
-                self._mark(notice.payload)
+                self._heard(notice)
             asked_at = time.monotonic()
             if asked_at - self._asked_at > CHANGES_ASKED_SECONDS:
                 continue
@@ -138,7 +152,7 @@ class Changes:
             async with asyncio.timeout(CHANGES_ANSWER_SECONDS_MAX):
                 await connection.execute("SELECT 1")
             async for notice in connection.notifies(timeout=0):
-                self._mark(notice.payload)
+                self._heard(notice)
             self._heard_at = asked_at
 
     async def _watch(self, connection: AsyncConnection) -> None:
@@ -157,6 +171,12 @@ class Changes:
             seen = versions
             self._heard_at = asked_at
             await asyncio.sleep(CHANGES_POLL_SECONDS)
+
+    def _heard(self, notice: Notify) -> None:
+        if notice.channel == CHANNEL:
+            self._mark(notice.payload)
+        else:
+            self._channels[notice.channel](notice.payload)
 
     def _mark(self, topic: str) -> None:
         if entry := self._topics.get(topic):

@@ -15,5 +15,8 @@ TOKENS_MAX: Final = 1 << 31
 MEDIA_HEAD_BYTES_MAX: Final = 64 * 1024
 """How far into an inline picture its size is looked for; further in, it is unmeasured."""
 
+CONTENT_DEPTH_MAX: Final = 8
+"""Content inside content (a tool's result, a document); deeper is InvalidRequest."""
+
 MODEL_NAME_CHARACTERS_MAX: Final = 256
 """Longest model name or alias."""

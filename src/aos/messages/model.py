@@ -72,6 +72,8 @@ class ModelCall:
     messages: int = 0
     tools: int = 0
     server_tools: tuple[ServerTool, ...] = ()
+    hidden_tools: tuple[str, ...] = ()
+    """Types of client tools whose definitions the provider writes itself (`bash_20250124`)."""
     media: tuple[Media, ...] = ()
     provider_state: tuple[str, ...] = ()
     """Fields that make the provider add context we cannot see (`previous_response_id`, …)."""
@@ -82,6 +84,8 @@ class ModelCall:
     """A JSON schema or JSON mode is asked for: a shortened answer would be broken."""
     service_tier: str | None = None
     speed: str | None = None
+    region: str | None = None
+    """Where inference must run, as the request says it (`inference_geo`); it may cost more."""
     end_user: str | None = None
     places: dict[str, tuple[int, int]] = field(default_factory=dict, repr=False, compare=False)
     """Where in `body` the value of each top-level field stands: (start, end)."""
@@ -136,7 +140,10 @@ class Reported:
     usages: tuple[tuple[str | None, TokenUsage], ...] = ()
     service_tier: str | None = None
     speed: str | None = None
+    region: str | None = None
     response_id: str | None = None
+    object_ids: tuple[str, ...] = ()
+    """Other things that the provider now keeps for the caller (containers, conversations)."""
     finish_reason: str | None = None
     complete: bool = True
     """False for a stream that ended before its terminal event."""

@@ -2,12 +2,18 @@
 
 from typing import Final
 
+from aos.messages.dialects.anthropic_messages import AnthropicMessages
 from aos.messages.dialects.model import DialectReader, StreamReader
 from aos.messages.dialects.openai_chat import OpenAIChat
+from aos.messages.dialects.openai_embeddings import OpenAIEmbeddings
+from aos.messages.dialects.openai_responses import OpenAIResponses
 from aos.messages.model import Dialect
 
 _READERS: Final[dict[Dialect, DialectReader]] = {
     Dialect.OPENAI_CHAT: OpenAIChat(),
+    Dialect.OPENAI_RESPONSES: OpenAIResponses(),
+    Dialect.OPENAI_EMBEDDINGS: OpenAIEmbeddings(),
+    Dialect.ANTHROPIC_MESSAGES: AnthropicMessages(),
 }
 
 

@@ -6,7 +6,8 @@ import msgspec
 import orjson
 
 from aos.kit.errors import AosError
-from aos.messages import bodies, counts, media
+from aos.messages import bodies, counts
+from aos.messages.content import ChatContent
 from aos.messages.dialects.model import EventStreamReader, StreamReader
 from aos.messages.errors import InvalidRequest
 from aos.messages.events import data_of
@@ -14,16 +15,17 @@ from aos.messages.failures import openai_error
 from aos.messages.limits import CHOICES_MAX
 from aos.messages.model import (
     Dialect,
-    Media,
-    MediaKind,
     ModelCall,
     Reported,
     ServerTool,
     TokenUsage,
 )
+from aos.messages.tools import ChatTool, chat_server_tools
 
 _NOTHING: Final = msgspec.Raw(b"")
 _CEILINGS: Final = ("max_completion_tokens", "max_tokens")
+# xAI's live search bills each source; OpenRouter's plugins and alternative models spend on others.
+_UNBOUNDED_FIELDS: Final = ("search_parameters", "plugins", "models")
 _TERMINAL: Final = b"[DONE]"
 
 
@@ -49,7 +51,7 @@ class _Call(msgspec.Struct, gc=False):
     best_of: int | None = None
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
-    tools: list[msgspec.Raw] | None = None
+    tools: list[ChatTool] | None = None
     functions: list[msgspec.Raw] | None = None
     response_format: _ResponseFormat | None = None
     service_tier: str | None = None
@@ -58,27 +60,12 @@ class _Call(msgspec.Struct, gc=False):
     modalities: list[str] | None = None
     logprobs: bool | None = None
     web_search_options: msgspec.Raw = _NOTHING
+    search_parameters: msgspec.Raw = _NOTHING
+    plugins: msgspec.Raw = _NOTHING
+    models: msgspec.Raw = _NOTHING
+    extra_body: msgspec.Raw = _NOTHING
     user: str | None = None
     safety_identifier: str | None = None
-
-
-class _Part(msgspec.Struct, gc=False):
-    type: str = ""
-    image_url: msgspec.Raw = _NOTHING
-    input_audio: msgspec.Raw = _NOTHING
-    video_url: msgspec.Raw = _NOTHING
-    file: msgspec.Raw = _NOTHING
-
-
-class _Link(msgspec.Struct, gc=False):
-    url: msgspec.Raw = _NOTHING
-    detail: Any = None
-
-
-class _Blob(msgspec.Struct, gc=False):
-    data: msgspec.Raw = _NOTHING
-    file_data: msgspec.Raw = _NOTHING
-    file_id: str | None = None
 
 
 class _Delta(msgspec.Struct, gc=False):
@@ -108,9 +95,6 @@ class _Chunk(msgspec.Struct, gc=False):
 
 
 _CALL: Final = msgspec.json.Decoder(_Call)
-_PARTS: Final = msgspec.json.Decoder(list[_Part])
-_LINK: Final = msgspec.json.Decoder(_Link)
-_BLOB: Final = msgspec.json.Decoder(_Blob)
 _CHUNK: Final = msgspec.json.Decoder(_Chunk)
 
 
@@ -120,10 +104,9 @@ class OpenAIChat:
     def read_call(self, body: bytes) -> ModelCall:
         call = bodies.read(_CALL, body)
         places = bodies.spans(body)
-        found = _Found()
+        content = ChatContent()
         for message in call.messages:
-            if bodies.starts_with(message.content, b"["):
-                found.read_parts(message.content)
+            content.read(message.content)
         size = bodies.sizes(body)
         field, ceiling = bodies.ceiling(
             {"max_completion_tokens": call.max_completion_tokens, "max_tokens": call.max_tokens}
@@ -138,18 +121,18 @@ class OpenAIChat:
             output_tokens_max=ceiling,
             output_field=field,
             reasoning_effort=call.reasoning_effort,
-            prediction_bytes=len(memoryview(call.prediction)),
+            prediction_bytes=len(memoryview(call.prediction)) if _given(call.prediction) else 0,
             output_audio="audio" in (call.modalities or ()),
             logprobs=bool(call.logprobs),
-            text_bytes=len(body) - found.media_bytes,
+            text_bytes=len(body) - content.media_bytes,
             wide_bytes=size.wide_bytes,
             escapes=size.escapes,
             messages=len(call.messages),
             tools=len(call.tools or ()) + len(call.functions or ()),
             server_tools=_server_tools(call),
-            media=tuple(found.media),
-            object_ids=tuple(found.object_ids),
-            provider_state=("file_id",) if found.object_ids else (),
+            media=tuple(content.media),
+            object_ids=tuple(content.file_ids),
+            provider_state=_provider_state(call, content),
             structured=call.response_format is not None and call.response_format.type != "text",
             service_tier=call.service_tier,
             end_user=call.safety_identifier or call.user,
@@ -262,45 +245,6 @@ class _ChatStream(EventStreamReader):
             self.upstream_error = counts.error_message(chunk.error)
 
 
-class _Found:
-    """What the parts of the messages hold besides text."""
-
-    def __init__(self) -> None:
-        self.media: list[Media] = []
-        self.media_bytes = 0
-        self.object_ids: list[str] = []
-
-    def read_parts(self, content: msgspec.Raw) -> None:
-        for part in bodies.read_part(_PARTS, content):
-            if part.image_url is not _NOTHING:
-                self._read_link(part.image_url, MediaKind.IMAGE)
-            if part.video_url is not _NOTHING:
-                self._read_link(part.video_url, MediaKind.VIDEO)
-            if part.input_audio is not _NOTHING:
-                self._read_blob(part.input_audio, MediaKind.AUDIO)
-            if part.file is not _NOTHING:
-                self._read_blob(part.file, MediaKind.DOCUMENT)
-
-    def _read_link(self, raw: msgspec.Raw, kind: MediaKind) -> None:
-        # Mistral takes the URL itself where OpenAI wants an object.
-        is_object = bodies.starts_with(raw, b"{")
-        link = bodies.read_part(_LINK, raw) if is_object else _Link(url=raw)
-        detail = counts.text(link.detail) or "auto"
-        data = media.inline_data(memoryview(link.url))
-        size = media.UNMEASURED
-        if data is not None:
-            self.media_bytes += len(data)
-            size = media.picture_size(data) if kind is MediaKind.IMAGE else size
-        self.media.append(Media(kind, *size, detail))
-
-    def _read_blob(self, raw: msgspec.Raw, kind: MediaKind) -> None:
-        blob = bodies.read_part(_BLOB, raw)
-        self.media_bytes += max(0, len(memoryview(blob.data)) + len(memoryview(blob.file_data)) - 2)
-        if blob.file_id:
-            self.object_ids.append(blob.file_id)
-        self.media.append(Media(kind))
-
-
 def _choices(name: str, value: int | None) -> int:
     if value is None:
         return 1
@@ -310,10 +254,23 @@ def _choices(name: str, value: int | None) -> int:
 
 
 def _server_tools(call: _Call) -> tuple[ServerTool, ...]:
-    # One search a request; there is no field to allow more.
-    if call.web_search_options is _NOTHING or bodies.starts_with(call.web_search_options, b"n"):
-        return ()
-    return (ServerTool("web_search_options", 1),)
+    found = chat_server_tools(call.tools or [])
+    if _given(call.web_search_options):  # One search a request; no field allows more.
+        found.append(ServerTool("web_search_options", 1))
+    for name in _UNBOUNDED_FIELDS:
+        if _given(getattr(call, name)):
+            found.append(ServerTool(name))
+    return tuple(found)
+
+
+def _provider_state(call: _Call, content: ChatContent) -> tuple[str, ...]:
+    # Google's compatible endpoint takes `cached_content` in there.
+    extra = ("extra_body",) if _given(call.extra_body) else ()
+    return ("file_id", *extra) if content.file_ids else extra
+
+
+def _given(raw: msgspec.Raw) -> bool:
+    return memoryview(raw)[:4].tobytes() not in (b"", b"null")
 
 
 def _generated(choice: _Choice) -> int:

@@ -6,7 +6,7 @@ from typing import Final
 from aos.messages.errors import StreamInvalid
 from aos.messages.limits import EVENT_BYTES_MAX
 
-_END: Final = re.compile(rb"(?:\r\n|\r|\n)(?:\r\n|\r|\n)")
+_END: Final = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
 _END_BYTES_MAX: Final = 4
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"

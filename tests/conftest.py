@@ -8,10 +8,14 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import LiteralString
 
 import psycopg
 import pytest
+from psycopg.rows import DictRow, dict_row
 
+from aos.catalog import Prices
+from aos.catalog.seed import TableRows, seed_table
 from aos.infra.postgres import Database
 from aos.infra.postgres.migrate import migrate
 from aos.infra.postgres.server import PrivateServer
@@ -50,3 +54,27 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     database = await Database(database_url).open()
     yield database
     await database.close()
+
+
+@pytest.fixture(scope="session")
+def price_table() -> TableRows:
+    """The installed price table, made once a session."""
+    return seed_table()
+
+
+@pytest.fixture
+async def priced_database(database: Database, price_table: TableRows) -> Database:
+    """The test's database with all models and prices in it."""
+    await Prices(database).import_table(price_table)
+    return database
+
+
+async def rows_as_owner(
+    database: Database, statement: LiteralString, parameters: tuple[object, ...] = ()
+) -> list[DictRow]:
+    """What a table holds, whatever row security shows: `database.call` sees no tenant's rows."""
+    async with await psycopg.AsyncConnection.connect(
+        database.url, autocommit=True, row_factory=dict_row
+    ) as connection:
+        cursor = await connection.execute(statement, parameters)
+        return await cursor.fetchall()

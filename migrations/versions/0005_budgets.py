@@ -11,7 +11,7 @@ SET ROLE aos_owner;
 -- What people define. The money spent under a budget stands in the ledger's accounts, never here.
 CREATE TABLE aos.budgets (
   id text PRIMARY KEY,
-  tenant_id text NOT NULL,
+  tenant_id text NOT NULL REFERENCES aos.tenants (id),
   name text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
   scope text NOT NULL CHECK (scope IN ('GLOBAL', 'PER_AGENT', 'PER_MODEL', 'PER_WORKFLOW',
     'PER_KEY', 'PER_USER', 'PER_TEAM')),
@@ -29,6 +29,11 @@ CREATE TABLE aos.budgets (
   updated_at timestamptz NOT NULL DEFAULT now(),
   reset_at_last timestamptz,
   deleted_at timestamptz,
+  agent_id text GENERATED ALWAYS AS (CASE WHEN scope = 'PER_AGENT' THEN scope_value END) STORED,
+  key_id text GENERATED ALWAYS AS (CASE WHEN scope = 'PER_KEY' THEN scope_value END) STORED,
+  -- A budget of a mistyped or foreign agent or key would bind nobody, and look as if it did.
+  FOREIGN KEY (tenant_id, agent_id) REFERENCES aos.agents (tenant_id, id),
+  FOREIGN KEY (tenant_id, key_id) REFERENCES aos.api_keys (tenant_id, id),
   -- A scope value means somebody; there is nobody in GLOBAL.
   CHECK (scope <> 'GLOBAL' OR scope_value IS NULL),
   -- A call that should be downgraded has somewhere to go.

@@ -157,7 +157,7 @@ async def test_a_database_that_is_away_is_503_never_401(database_url: str) -> No
     database = await Database(database_url).open()
     authenticator = Authenticator(database, SilentNews(age_seconds=9.0), SystemClock())
     await database.close()
-    unreachable = await Database("postgresql:///aos?host=/nonexistent").open()
+    unreachable = await Database("postgresql:///aos?host=/nonexistent").open(wait=False)
     try:
         away = Authenticator(unreachable, SilentNews(), SystemClock())
         with pytest.raises(DatabaseUnavailable) as caught:

@@ -23,6 +23,7 @@ from aos.ledger import (
     SettlementKind,
     SettlementResult,
 )
+from tests.conftest import rows_as_owner
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -66,7 +67,8 @@ class Bench:
             return await self.ledger.settle(tx, settlements)
 
     async def balance(self, account_id: int) -> Balance:
-        rows = await self.database.call(
+        rows = await rows_as_owner(
+            self.database,
             "SELECT limit_nanousd, pending_nanousd, posted_nanousd FROM aos.accounts WHERE id = %s",
             (account_id,),
         )

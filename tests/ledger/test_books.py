@@ -9,6 +9,7 @@ from aos.infra.settings import LeaseSettings
 from aos.kit import ids
 from aos.kit.money import Nanousd
 from aos.ledger import Lease, LeaseLost, Ledger, SettlementKind
+from tests.conftest import rows_as_owner
 from tests.ledger.conftest import Bench, request
 
 TABLES = ("account_terms", "accounts", "holds", "transfers", "threshold_crossings")
@@ -44,10 +45,10 @@ async def test_a_query_writes_no_money(bench: Bench, table: str) -> None:
 
 
 async def test_a_query_reads_no_partition_past_the_policies(bench: Bench) -> None:
-    rows = await bench.database.call(
+    rows = await rows_as_owner(
+        bench.database,
         "SELECT 'aos.' || relname AS partition FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid"
         " WHERE inhparent IN ('aos.holds'::regclass, 'aos.transfers'::regclass)",
-        (),
     )
     assert len(rows) >= 10
     for row in rows:
@@ -127,8 +128,9 @@ async def test_a_threshold_is_crossed_once_a_period(bench: Bench) -> None:
     for cost in (499, 1, 350, 400):
         held = await bench.hold(100, account)
         await bench.end(held.hold_id, cost)
-    rows = await bench.database.call(
-        "SELECT percent, posted_nanousd FROM aos.threshold_crossings ORDER BY percent", ()
+    rows = await rows_as_owner(
+        bench.database,
+        "SELECT percent, posted_nanousd FROM aos.threshold_crossings ORDER BY percent",
     )
     assert [tuple(row.values()) for row in rows] == [(50, 500), (80, 850), (100, 1250)]
 
@@ -141,7 +143,7 @@ async def test_lowering_a_limit_crosses_thresholds_and_lets_pending_complete(ben
         await bench.ledger.set_terms(tx, "bgt_1", Nanousd(350), (80,))
     assert (await bench.balance(account)).available == 0
     assert (await bench.end(second.hold_id, 300)).balances[0].posted == 600
-    rows = await bench.database.call("SELECT percent FROM aos.threshold_crossings", ())
+    rows = await rows_as_owner(bench.database, "SELECT percent FROM aos.threshold_crossings")
     assert [row["percent"] for row in rows] == [80]
 
 

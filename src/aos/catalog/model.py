@@ -1,10 +1,18 @@
 """Models, prices and what a piece of usage costs. Prices are pico-dollars a unit."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
 from aos.kit.money import Nanousd
+
+Clause = dict[str, Any]
+"""A rule over a lower-case name: one of `equals`, `starts_with`, `ends_with`, `contains`, `regex`
+with a text, or `or`, `and` with a list of clauses."""
+
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
+"""The `effective_from` of a price whose beginning nobody recorded."""
 
 
 class PriceUnit(StrEnum):
@@ -57,6 +65,11 @@ class PriceVersion:
     tenant_id: str | None = None
     daily_window: tuple[int, int] | None = None
     """(start, end) in seconds of the UTC day, for off-peak prices; None = all day."""
+    own: bool = False
+    """Set by people, not by a price table: it beats the table's price."""
+    unmetered: tuple[str, ...] = ()
+    """What this model is also billed by that nobody counts here (hours of audio, pages, …).
+    Where there is any, what a call costs is not known, and the model is unpriced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +81,20 @@ class Model:
     name: str
     context_window: int | None = None
     output_tokens_max: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A vendor of the catalogue, and how its names are recognised. Rules are JSON clauses.
+
+    `fallbacks` are providers whose models it resells under the same names and prices.
+    """
+
+    id: str
+    name: str
+    match: Clause | None = None
+    model_match: Clause | None = None
+    fallbacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +113,14 @@ class Cost:
     amount: Nanousd
     lines: tuple[CostLine, ...]
     price_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorstCase:
+    """The most that a call can cost. `amount` = `input_amount` + output tokens x
+    `pico_per_output_token`, rounded up; `input_amount` is all that no shorter answer can save.
+    """
+
+    amount: Nanousd
+    input_amount: Nanousd
+    pico_per_output_token: int

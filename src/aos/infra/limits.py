@@ -9,6 +9,25 @@ DATABASE_ACQUIRE_SECONDS_MAX: Final = 2.0
 """Longest wait for a connection; then DatabaseUnavailable. Budgets fail closed on it."""
 
 DATABASE_CONNECT_SECONDS_MAX: Final = 5
+"""For one connection: a serverless database takes seconds to wake."""
+
+DATABASE_OPEN_SECONDS_MAX: Final = 15.0
+"""For the first connections of a process."""
+
+DATABASE_RECONNECT_SECONDS: Final = 0.25
+"""Between two tries to connect while the database is away."""
+
+DATABASE_STATEMENT_SECONDS_MAX: Final = 5
+"""For one statement of ordinary access; a report may ask for more."""
+
+DATABASE_LOCK_SECONDS_MAX: Final = 2
+"""For a lock that somebody else holds."""
+
+DATABASE_IDLE_IN_TRANSACTION_SECONDS_MAX: Final = 5
+"""A transaction that waits on us this long is ended by the server, with its locks."""
+
+DATABASE_ANSWER_MARGIN_SECONDS: Final = 1.0
+"""How much longer than the server's limit we wait before we take it for dead."""
 
 BATCH_ITEMS_MAX: Final = 64
 """Most elements of one micro-batch."""

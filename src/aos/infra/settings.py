@@ -17,21 +17,29 @@ class _Group(BaseSettings):
 
 class ServerSettings(_Group):
     host: str = Field(default="127.0.0.1", validation_alias="AOS_HOST")
+    """Address to listen on; `0.0.0.0` for every interface."""
     port: int = Field(default=8000, validation_alias="AOS_PORT", ge=0, le=65535)
+    """Port to listen on; 0 takes a free one and prints it."""
     home: Path = Field(default=Path("~/.aos"), validation_alias="AOS_HOME")
+    """Folder of the admin key and of the private PostgreSQL."""
     admin_key: SecretStr | None = Field(default=None, validation_alias="AOS_API_KEY")
+    """The admin key. Unset: the first start makes one and keeps it in AOS_HOME/admin-key."""
     environment: Literal["development", "production"] = Field(
         default="development", validation_alias="AOS_ENV"
     )
+    """In production X-Tenant-Id is required, and `aos doctor` fails on every stub."""
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", validation_alias="AOS_LOG_LEVEL"
     )
+    """Least severe lines that are logged."""
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", validation_alias="AOS_LOG_FORMAT"
     )
+    """JSON or readable lines; auto is readable on a terminal."""
     enforce_tenancy: bool | None = Field(default=None, validation_alias="ENFORCE_TENANCY")
     """X-Tenant-Id is required; unset = only in production."""
     rbac_enforce: bool = Field(default=True, validation_alias="RBAC_ENFORCE")
+    """Scopes of keys are tested; turning it off lets every key of a tenant do everything in it."""
     disable_external_calls: bool = Field(default=False, validation_alias="DISABLE_EXTERNAL_CALLS")
     """Every outbound call of the product is refused, loudly; loopback stays allowed."""
 
@@ -50,25 +58,32 @@ class DatabaseSettings(_Group):
     connections_max: int = Field(
         default=20, validation_alias="AOS_DATABASE_CONNECTIONS_MAX", ge=4, le=200
     )
+    """Connections of one process."""
 
 
 class ProviderSettings(_Group):
     openai_api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
+    """With it, calls of OpenAI models go there."""
     openai_base_url: str = Field(
         default="https://api.openai.com/v1", validation_alias="OPENAI_BASE_URL"
     )
+    """Where OpenAI calls go; ends before `/chat/completions`."""
     anthropic_api_key: SecretStr | None = Field(default=None, validation_alias="ANTHROPIC_API_KEY")
+    """With it, calls of Anthropic models go there."""
     anthropic_base_url: str = Field(
         default="https://api.anthropic.com",
         validation_alias=AliasChoices("ANTHROPIC_BASE_URL", "ANTHROPIC_API_BASE"),
     )
+    """Where Anthropic calls go; ends before `/v1/messages`."""
 
 
 class LeaseSettings(_Group):
     """Leases belong to processes; a dead process's holds are expired at their bound."""
 
     beat_seconds: float = Field(default=5.0, validation_alias="AOS_LEASE_BEAT_SECONDS", gt=0)
+    """How often a process says that it lives."""
     dead_after_seconds: float = Field(default=30.0, validation_alias="AOS_LEASE_DEAD_SECONDS", gt=0)
+    """Silence after which a process's holds are posted at their bound."""
 
 
 class BudgetSettings(_Group):
@@ -81,12 +96,14 @@ class BudgetSettings(_Group):
     alert_threshold: float = Field(
         default=0.8, validation_alias="BUDGET_ALERT_THRESHOLD", gt=0, le=1
     )
+    """Share of an agent's lifetime budget that raises a warning, unless it has its own."""
 
 
 class GatewaySettings(_Group):
     on_caller_gone: Literal["cancel", "drain"] = Field(
         default="cancel", validation_alias="AOS_ON_CALLER_GONE"
     )
+    """When a caller leaves: stop the upstream, or read its answer to the end and post the truth."""
     upstream_timeout_seconds: float = Field(
         default=600.0, validation_alias="AOS_UPSTREAM_TIMEOUT_SECONDS", gt=0
     )
@@ -94,6 +111,7 @@ class GatewaySettings(_Group):
     body_bytes_max: int = Field(
         default=32 * 1024 * 1024, validation_alias="AOS_BODY_BYTES_MAX", gt=0
     )
+    """Largest request body, after decompression; then 413."""
     store_prompts: bool = Field(default=False, validation_alias="AOS_STORE_PROMPTS")
     """Prompts and answers are stored nowhere unless this says so, and then redacted of keys."""
 

@@ -1,6 +1,35 @@
 """What happened: a row a call, a row an attempt. Writes rows it is given; computes no money."""
 
-from aos.usage.model import AttemptRow, CallRow, CallStatus
-from aos.usage.store import record
+from aos.usage.model import (
+    AttemptRow,
+    CallCursor,
+    CallFilter,
+    CallLabel,
+    CallRow,
+    CallStatus,
+    Spend,
+)
+from aos.usage.store import (
+    find_call,
+    list_attempts,
+    list_calls,
+    record,
+    spent_by_day,
+    spent_by_key,
+)
 
-__all__ = ["AttemptRow", "CallRow", "CallStatus", "record"]
+__all__ = [
+    "AttemptRow",
+    "CallCursor",
+    "CallFilter",
+    "CallLabel",
+    "CallRow",
+    "CallStatus",
+    "Spend",
+    "find_call",
+    "list_attempts",
+    "list_calls",
+    "record",
+    "spent_by_day",
+    "spent_by_key",
+]

@@ -89,3 +89,51 @@ class AttemptRow:
     error: dict[str, Any] | None = None
     agent_id: str | None = None
     run_id: str | None = None
+
+
+class CallLabel(StrEnum):
+    """What a call can be told apart by."""
+
+    AGENT = "agent"
+    KEY = "key"
+    USER = "user"
+    TEAM = "team"
+    MODEL = "model"
+    WORKFLOW_TAG = "workflow_tag"
+
+
+@dataclass(frozen=True, slots=True)
+class CallFilter:
+    """Which calls are asked for; None leaves a field open.
+
+    `since` is included, `until` not. `model` is the one asked for or the one that served. `tag` is
+    a name, or a name and its value. `label` without a value asks for calls that have any.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    agent_id: str | None = None
+    key_id: str | None = None
+    user_id: str | None = None
+    run_id: str | None = None
+    model: str | None = None
+    status: CallStatus | None = None
+    tag: tuple[str, str | None] | None = None
+    label: tuple[CallLabel, str | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallCursor:
+    """The last call seen: the next page begins after it."""
+
+    created_at: datetime
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """A sum over calls. Unpriced calls count as calls, and add nothing to `cost`."""
+
+    cost: Nanousd
+    calls: int
+    total_tokens: int

@@ -1,15 +1,27 @@
 """Rows of calls and attempts, in and out."""
 
-from collections.abc import Sequence
-from dataclasses import fields
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from typing import Any, Final, LiteralString
 
 import orjson
+from psycopg import sql
 
 from aos.infra.postgres import Transaction
+from aos.kit.ids import time_of
+from aos.kit.money import Nanousd
 from aos.messages import TokenUsage
-from aos.usage.limits import COUNT_MAX, TEXT_CHARACTERS_MAX
-from aos.usage.model import AttemptRow, CallRow
+from aos.usage.limits import CALL_EARLIEST, CALL_LONGEST, COUNT_MAX, TEXT_CHARACTERS_MAX
+from aos.usage.model import (
+    AttemptRow,
+    CallCursor,
+    CallFilter,
+    CallLabel,
+    CallRow,
+    CallStatus,
+    Spend,
+)
 
 _RECORD: Final = "SELECT aos.usage_record(%s, %s)"
 _OPTION: Final = orjson.OPT_STRICT_INTEGER
@@ -134,3 +146,193 @@ def _mended(value: Any) -> Any:
             return [_mended(item) for item in value]
         case _:
             return value
+
+
+_CONDITIONS: Final[dict[str, LiteralString]] = {
+    "since": "created_at >= %(since)s",
+    "until": "created_at < %(until)s",
+    "agent_id": "agent_id = %(agent_id)s",
+    "key_id": "key_id = %(key_id)s",
+    "user_id": "user_id = %(user_id)s",
+    "run_id": "run_id = %(run_id)s",
+    "model": "(model = %(model)s OR model_requested = %(model)s)",
+    "status": "status = %(status)s",
+}
+_LABELS: Final[dict[CallLabel, LiteralString]] = {
+    CallLabel.AGENT: "agent_id",
+    CallLabel.KEY: "key_id",
+    CallLabel.USER: "user_id",
+    CallLabel.TEAM: "team_id",
+    CallLabel.MODEL: "model",
+    CallLabel.WORKFLOW_TAG: "tags ->> 'workflow'",
+}
+
+
+async def list_calls(
+    tx: Transaction, wanted: CallFilter, after: CallCursor | None, rows_max: int
+) -> list[CallRow]:
+    """Calls of this tenant, the newest first."""
+    conditions, values = _conditions(wanted)
+    if after is not None:
+        conditions.append("(created_at, id) < (%(after_at)s, %(after_id)s)")
+        values |= {"after_at": after.created_at, "after_id": after.id}
+    cursor = await tx.execute(
+        sql.SQL(
+            "SELECT * FROM aos.calls WHERE {} ORDER BY created_at DESC, id DESC LIMIT %(rows_max)s"
+        ).format(_all(conditions)),
+        values | {"rows_max": rows_max},
+    )
+    return [_call(row) for row in await cursor.fetchall()]
+
+
+async def find_call(tx: Transaction, call_id: str) -> CallRow | None:
+    """One call of this tenant. Raises InvalidId."""
+    cursor = await tx.execute(
+        "SELECT * FROM aos.calls WHERE tenant_id = aos.current_tenant() AND id = %(id)s"
+        " AND created_at >= %(from)s AND created_at < %(to)s",
+        _near(call_id),
+    )
+    row = await cursor.fetchone()
+    return None if row is None else _call(row)
+
+
+async def list_attempts(tx: Transaction, call_id: str) -> list[AttemptRow]:
+    """The attempts of one call of this tenant, in order. Raises InvalidId."""
+    cursor = await tx.execute(
+        "SELECT * FROM aos.call_attempts WHERE tenant_id = aos.current_tenant()"
+        " AND call_id = %(id)s AND created_at >= %(from)s AND created_at < %(to)s"
+        " ORDER BY number, created_at",
+        _near(call_id),
+    )
+    return [_attempt(row) for row in await cursor.fetchall()]
+
+
+async def spent_by_day(
+    tx: Transaction, wanted: CallFilter, beginnings: Sequence[datetime]
+) -> list[Spend]:
+    """Sums over the calls between one beginning and the next, the last open; one an interval."""
+    conditions, values = _conditions(replace(wanted, since=beginnings[0]))
+    cursor = await tx.execute(
+        sql.SQL(
+            "SELECT width_bucket(created_at, %(beginnings)s::timestamptz[]) AS number,"
+            " coalesce(sum(cost_nanousd), 0)::bigint AS cost, count(*) AS calls,"
+            " sum(input_tokens + output_tokens)::bigint AS total_tokens"
+            " FROM aos.calls WHERE {} GROUP BY number"
+        ).format(_all(conditions)),
+        values | {"beginnings": list(beginnings)},
+    )
+    sums = [Spend(Nanousd(0), 0, 0)] * len(beginnings)
+    for row in await cursor.fetchall():
+        sums[row["number"] - 1] = Spend(Nanousd(row["cost"]), row["calls"], row["total_tokens"])
+    return sums
+
+
+async def spent_by_key(tx: Transaction, key_ids: Sequence[str]) -> dict[str, Nanousd]:
+    """What all calls of these keys have cost; absent = nothing."""
+    cursor = await tx.execute(
+        "SELECT key_id, sum(cost_nanousd)::bigint AS cost FROM aos.calls"
+        " WHERE tenant_id = aos.current_tenant() AND key_id = ANY (%s)"
+        " AND cost_nanousd IS NOT NULL GROUP BY key_id",
+        (list(key_ids),),
+    )
+    return {row["key_id"]: Nanousd(row["cost"]) for row in await cursor.fetchall()}
+
+
+def _conditions(wanted: CallFilter) -> tuple[list[LiteralString], dict[str, Any]]:
+    values = {name: getattr(wanted, name) for name in _CONDITIONS}
+    values = {name: value for name, value in values.items() if value is not None}
+    conditions: list[LiteralString] = ["tenant_id = aos.current_tenant()"]
+    conditions += [_CONDITIONS[name] for name in values]
+    if wanted.tag is not None:
+        name, value = wanted.tag
+        conditions.append("tags ? %(tag)s" if value is None else "tags ->> %(tag)s = %(tag_value)s")
+        values |= {"tag": name, "tag_value": value}
+    if wanted.label is not None:
+        label, value = wanted.label
+        column = _LABELS[label]
+        values |= {"label": value}
+        if value is None:
+            conditions.append(column + " IS NOT NULL")
+        elif label is CallLabel.MODEL:
+            conditions.append("starts_with(" + column + ", %(label)s)")
+        else:
+            conditions.append(column + " = %(label)s")
+    return conditions, values
+
+
+def _all(conditions: Sequence[LiteralString]) -> sql.Composed:
+    return sql.SQL(" AND ").join(sql.SQL(condition) for condition in conditions)
+
+
+def _near(call_id: str) -> dict[str, Any]:
+    # Within these bounds lie the call and its attempts, in one partition or two.
+    at = time_of(call_id)
+    return {"id": call_id, "from": at - CALL_EARLIEST, "to": at + CALL_LONGEST}
+
+
+def _call(row: Mapping[str, Any]) -> CallRow:
+    cost = row["cost_nanousd"]
+    return CallRow(
+        id=row["id"],
+        tenant_id=row["tenant_id"],
+        created_at=row["created_at"].astimezone(UTC),
+        key_id=row["key_id"],
+        dialect=row["dialect"],
+        model_requested=row["model_requested"],
+        status=CallStatus(row["status"]),
+        stream=row["stream"],
+        agent_id=row["agent_id"],
+        team_id=row["team_id"],
+        user_id=row["user_id"],
+        run_id=row["run_id"],
+        workflow=row["workflow"],
+        session_id=row["session_id"],
+        end_user=row["end_user"],
+        provider=row["provider"],
+        model=row["model"],
+        service_tier=row["service_tier"],
+        usage=TokenUsage(
+            input_tokens=row["input_tokens"],
+            cache_read_tokens=row["cache_read_tokens"],
+            cache_write_5m_tokens=row["cache_write_5m_tokens"],
+            cache_write_1h_tokens=row["cache_write_1h_tokens"],
+            output_tokens=row["output_tokens"],
+            reasoning_tokens=row["reasoning_tokens"],
+        ),
+        cost=None if cost is None else Nanousd(cost),
+        estimated=row["estimated"],
+        overrun=Nanousd(row["overrun_nanousd"]),
+        latency_ms=row["latency_ms"],
+        time_to_first_token_ms=row["time_to_first_token_ms"],
+        attempts=row["attempts"],
+        tags=row["tags"],
+        error=row["error"],
+        story=row["story"],
+    )
+
+
+def _attempt(row: Mapping[str, Any]) -> AttemptRow:
+    cost = row["cost_nanousd"]
+    return AttemptRow(
+        id=row["id"],
+        call_id=row["call_id"],
+        tenant_id=row["tenant_id"],
+        created_at=row["created_at"].astimezone(UTC),
+        number=row["number"],
+        provider=row["provider"],
+        model=row["model"],
+        status=CallStatus(row["status"]),
+        hold=Nanousd(row["hold_nanousd"]),
+        cost=None if cost is None else Nanousd(cost),
+        estimated=row["estimated"],
+        overrun=Nanousd(row["overrun_nanousd"]),
+        usage=TokenUsage(**row["usage"]),
+        cost_lines=tuple(row["cost_lines"]),
+        price_id=row["price_id"],
+        upstream_status=row["upstream_status"],
+        upstream_request_id=row["upstream_request_id"],
+        latency_ms=row["latency_ms"],
+        error=row["error"],
+        agent_id=row["agent_id"],
+        run_id=row["run_id"],
+    )

@@ -11,12 +11,13 @@ from aos.budgets import (
 )
 from aos.kit.money import Nanousd
 from tests.budgets.admission.conftest import Gate, budget, spend
+from tests.conftest import rows_as_owner
 
 
 async def test_a_call_without_budgets_is_on_the_books(gate: Gate) -> None:
     hold = await gate.hold(500)
     assert hold.remaining is None
-    rows = await gate.database.call("SELECT budget_id, pending_nanousd FROM aos.accounts", ())
+    rows = await rows_as_owner(gate.database, "SELECT budget_id, pending_nanousd FROM aos.accounts")
     assert [tuple(row.values()) for row in rows] == [("root", 500)]
 
 

@@ -1,8 +1,15 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from aos.budgets import BreachAction, Budget, BudgetPeriod, BudgetScope, SpendFacts
-from aos.kit.money import Nanousd
+from aos.budgets import (
+    BreachAction,
+    Budget,
+    BudgetPeriod,
+    BudgetScope,
+    BudgetTerms,
+    SpendFacts,
+)
+from aos.kit.money import Nanousd, parse_usd
 
 CREATED = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -34,3 +41,14 @@ def facts(**changes: Any) -> SpendFacts:
         "at": datetime(2026, 11, 20, 12, tzinfo=UTC),
     }
     return SpendFacts(**fields | changes)
+
+
+def terms(**changes: Any) -> BudgetTerms:
+    """GLOBAL, DAILY, one dollar, BLOCK."""
+    fields: dict[str, Any] = {
+        "name": "all",
+        "scope": BudgetScope.GLOBAL,
+        "period": BudgetPeriod.DAILY,
+        "limit": parse_usd("1"),
+    }
+    return BudgetTerms(**fields | changes)

@@ -1,6 +1,6 @@
 """Period bounds: the calendar of every zone, its gaps and folds included."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import available_timezones
 
 import pytest
@@ -8,7 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aos.budgets import Budget, BudgetPeriod, Period
-from aos.budgets.definitions import natural_period, period_of
+from aos.budgets.definitions import day_beginnings, period_of
+from aos.budgets.definitions.rules import natural_period
 from tests.budgets.definitions.samples import budget
 
 ZONES = sorted(available_timezones() - {"localtime"})
@@ -91,3 +92,11 @@ def test_a_total_period_has_no_end() -> None:
     assert period_of(total, utc("2036-01-01T00:00")) == Period(utc("2026-01-01T00:00"), None)
     again = budget(period=BudgetPeriod.TOTAL, reset_at_last=utc("2026-06-01T00:00"))
     assert period_of(again, utc("2036-01-01T00:00")) == Period(utc("2026-06-01T00:00"), None)
+
+
+def test_days_of_a_zone_end_with_today() -> None:
+    assert day_beginnings("Europe/Berlin", utc("2026-03-29T22:30"), 3) == [
+        (date(2026, 3, 28), utc("2026-03-27T23:00")),
+        (date(2026, 3, 29), utc("2026-03-28T23:00")),
+        (date(2026, 3, 30), utc("2026-03-29T22:00")),
+    ]

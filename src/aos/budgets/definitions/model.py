@@ -1,7 +1,7 @@
 """Budgets as people define them. Limits are nano-dollars; instants are aware, in UTC."""
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 
 from aos.kit.money import Nanousd
@@ -113,60 +113,3 @@ class BudgetMatch:
 
     budget: Budget
     account: AccountKey
-
-
-@dataclass(frozen=True, slots=True)
-class Crossing:
-    """A threshold that the spend of an account has reached, in the running period."""
-
-    percent: int
-    crossed_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class AccountStatus:
-    """The running period of one subject, as the ledger has it."""
-
-    subject: str
-    posted: Nanousd
-    pending: Nanousd
-    crossings: tuple[Crossing, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetStatus:
-    """A budget and its running period. `accounts` are the fullest first, at most a hundred.
-
-    The figures are those of the fullest account: of the subject that the budget will stop first.
-    A budget without a call in this period has no account yet, and figures of zero.
-    """
-
-    budget: Budget
-    period: Period
-    accounts: tuple[AccountStatus, ...] = ()
-    subjects: int = 0
-    """Accounts of this period, those not listed included."""
-
-    @property
-    def fullest(self) -> AccountStatus:
-        return self.accounts[0] if self.accounts else _UNUSED
-
-    @property
-    def remaining(self) -> Nanousd | None:
-        """What can still be held; never below zero, also after the limit was lowered."""
-        if self.budget.limit is None:
-            return None
-        return Nanousd(max(0, self.budget.limit - self.fullest.posted - self.fullest.pending))
-
-
-_UNUSED = AccountStatus("", Nanousd(0), Nanousd(0))
-
-
-@dataclass(frozen=True, slots=True)
-class DaySpend:
-    """One day of the budget's zone: what was spent by the calls that the budget covers."""
-
-    day: date
-    cost: Nanousd
-    calls: int
-    total_tokens: int

@@ -11,19 +11,30 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Final
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
-from aos.budgets.definitions.limits import MATCHES_REMEMBERED_MAX, PERIODS_REMEMBERED_MAX
+from aos.budgets.definitions.errors import InvalidBudget
+from aos.budgets.definitions.limits import (
+    LIMIT_NANOUSD_MAX,
+    MATCHES_REMEMBERED_MAX,
+    NAME_CHARACTERS_MAX,
+    PERCENT_MAX,
+    PERIODS_REMEMBERED_MAX,
+    SCOPE_VALUE_CHARACTERS_MAX,
+    THRESHOLD_PERCENTS,
+)
 from aos.budgets.definitions.model import (
     BreachAction,
     Budget,
     BudgetMatch,
     BudgetPeriod,
     BudgetScope,
+    BudgetTerms,
     Period,
     SpendFacts,
 )
 from aos.kit.ids import InvalidId, time_of
+from aos.kit.money import format_usd
 from aos.ledger import AccountKey
 
 _DAY: Final = timedelta(days=1)
@@ -55,6 +66,13 @@ def natural_period(period: BudgetPeriod, timezone: str, at: datetime) -> Period:
     day = _day_of(zone, at)
     first, following = _dates(period, day)
     return Period(_first_instant(timezone, first), _first_instant(timezone, following))
+
+
+def day_beginnings(timezone: str, at: datetime, days: int) -> list[tuple[date, datetime]]:
+    """The last `days` days of a zone with their first instants, the day of `at` being the last."""
+    last = _day_of(ZoneInfo(timezone), at)
+    dates = [last - number * _DAY for number in range(days - 1, -1, -1)]
+    return [(day, _first_instant(timezone, day)) for day in dates]
 
 
 def _dates(period: BudgetPeriod, day: date) -> tuple[date, date]:
@@ -246,3 +264,51 @@ def _answer(index: _Index, facts: SpendFacts) -> _Answer:
         matches.append(BudgetMatch(budget, account))
     matches.sort(key=lambda match: match.budget.id)
     return start, end, tuple(matches)
+
+
+def thresholds_of(warning_percent: int, critical_percent: int) -> tuple[int, ...]:
+    """The percents whose crossing is booked, once a period."""
+    return tuple(sorted({*THRESHOLD_PERCENTS, warning_percent, critical_percent}))
+
+
+def check_terms(terms: BudgetTerms) -> None:
+    """Raises InvalidBudget for the first field that means nothing."""
+    for field, problem in _problems(terms):
+        if problem is not None:
+            raise InvalidBudget(problem, field=field)
+
+
+def _problems(terms: BudgetTerms) -> Iterator[tuple[str, str | None]]:
+    yield "name", _text_problem(terms.name, NAME_CHARACTERS_MAX)
+    if terms.scope_value is not None:
+        yield "scope_value", _text_problem(terms.scope_value, SCOPE_VALUE_CHARACTERS_MAX)
+        if terms.scope is BudgetScope.GLOBAL:
+            yield "scope_value", "a GLOBAL budget counts everything: leave scope_value out"
+    if not 0 < terms.limit <= LIMIT_NANOUSD_MAX:
+        most = format_usd(LIMIT_NANOUSD_MAX)
+        yield "limit_usd", f"the limit must be above 0 and at most {most} dollars"
+    if terms.timezone not in known_timezones():
+        yield "timezone", f"{terms.timezone!r} is not a time zone; use a name as Europe/Berlin"
+    if not 1 <= terms.warning_percent <= terms.critical_percent <= PERCENT_MAX:
+        yield (
+            "warning_threshold_percent",
+            "thresholds are percents from 1 to 100, the warning not above the critical one",
+        )
+    downgrades = terms.action is BreachAction.DOWNGRADE_MODEL
+    if downgrades and terms.downgrade_model is None:
+        yield "downgrade_model", "DOWNGRADE_MODEL needs a downgrade_model to go to"
+    if not downgrades and terms.downgrade_model is not None:
+        yield "downgrade_model", f"{terms.action} has no use for a downgrade_model: leave it out"
+    if terms.downgrade_model is not None:
+        yield "downgrade_model", _text_problem(terms.downgrade_model, SCOPE_VALUE_CHARACTERS_MAX)
+
+
+def _text_problem(text: str, characters_max: int) -> str | None:
+    if not 1 <= len(text) <= characters_max:
+        return f"write 1 to {characters_max} characters"
+    return None if text.isprintable() else "control characters are not allowed"
+
+
+@lru_cache(maxsize=1)
+def known_timezones() -> frozenset[str]:
+    return frozenset(available_timezones() - {"localtime", "Factory"})

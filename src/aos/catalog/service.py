@@ -1,0 +1,138 @@
+"""The verbs of the catalogue: load, seed, set, end, list, import."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from aos.catalog import store
+from aos.catalog.book import PriceBook
+from aos.catalog.book.model import Contents
+from aos.catalog.errors import InvalidPrice, PriceNotFound
+from aos.catalog.limits import MODEL_NAME_CHARACTERS_MAX, PAGE_PRICES_MAX, TABLE_SECONDS_MAX
+from aos.catalog.model import PriceVersion
+from aos.catalog.seed import (
+    SEED_NAME,
+    TableRows,
+    check_coverage,
+    installed_seed_version,
+    is_newer,
+    read_rates,
+    read_variants,
+    seed_table_in_child,
+)
+from aos.infra.postgres import Database
+
+_log = structlog.get_logger(__name__)
+
+
+class Catalog:
+    """Keeps the price book of this process fresh.
+
+    `book` is a snapshot: take it once a call. Subscribe `refresh` to the topic `prices`.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._book = PriceBook(Contents())
+
+    @property
+    def book(self) -> PriceBook:
+        return self._book
+
+    async def refresh(self) -> None:
+        """Load the book anew. Raises DatabaseUnavailable; the old one then stays."""
+        self._book = PriceBook(await store.load(self._database))
+
+
+class Prices:
+    """Own prices and price tables, for the control plane. Every verb announces what it changed."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def set_price(
+        self,
+        tenant_id: str | None,
+        provider: str,
+        model: str,
+        rates: Mapping[str, Any],
+        *,
+        variants: list[Any] | None = None,
+        during: tuple[datetime | None, datetime | None] = (None, None),
+    ) -> PriceVersion:
+        """Set an own price from `during[0]` (None = now) until `during[1]` (None = the next one).
+
+        `rates` and `variants` are in dollars, as in a price table. `tenant_id` None is the
+        operator's price, for every tenant without its own. The same again changes nothing.
+        Raises InvalidPrice, PriceOverlap.
+        """
+        start, end = during
+        if start is not None and end is not None and end <= start:
+            raise InvalidPrice("effective_to must be after effective_from")
+        for name, text in (("provider", provider), ("model", model)):
+            if not 0 < len(text) <= MODEL_NAME_CHARACTERS_MAX:
+                raise InvalidPrice(f"{name} has 1 to {MODEL_NAME_CHARACTERS_MAX} characters")
+        pico = read_rates(rates)
+        if not pico:
+            raise InvalidPrice("rates: a price has at least one; write 0 for what costs nothing")
+        check_coverage(pico)
+        document = {
+            "tenant_id": tenant_id,
+            "provider": provider.lower(),
+            "model": model.lower(),
+            "effective_from": start.isoformat() if start else None,
+            "effective_to": end.isoformat() if end else None,
+            "rates": pico,
+            "variants": read_variants(variants or [], pico, "variants"),
+        }
+        async with self._transaction(tenant_id) as tx:
+            identifier = await store.put_price(tx, document)
+            price = await store.read_price(tx, identifier)
+        assert price is not None
+        return price
+
+    async def end_price(self, tenant_id: str | None, price_id: str) -> None:
+        """End an own price now. What is already ended stays so. Raises PriceNotFound."""
+        async with self._transaction(tenant_id) as tx:
+            if not await store.end_price(tx, price_id):
+                raise PriceNotFound(f"no own price {price_id}", id=price_id)
+
+    async def list_prices(self, tenant_id: str, wanted: store.PriceFilter) -> list[PriceVersion]:
+        """The table's prices and this tenant's own, by provider, model and id."""
+        if not 0 < wanted.limit <= PAGE_PRICES_MAX:
+            raise InvalidPrice(f"limit is 1 to {PAGE_PRICES_MAX}")
+        async with self._database.tenant(tenant_id) as tx:
+            return await store.list_prices(tx, wanted)
+
+    async def import_table(self, table: TableRows) -> int:
+        """Take in a price table for everybody; the past stays as it was billed.
+
+        Returns how many prices began or ended. Repeating it changes nothing.
+        """
+        async with self._database.system(seconds_max=TABLE_SECONDS_MAX) as tx:
+            return await store.import_table(tx, table)
+
+    def _transaction(self, tenant_id: str | None):  # type: ignore[no-untyped-def]
+        return self._database.system() if tenant_id is None else self._database.tenant(tenant_id)
+
+
+def seed_prices(url: str) -> bool:
+    """Take in the installed package's prices when they are newer than what is stored.
+
+    For `aos migrate` and the start of a process; a warm start costs one small query. True when
+    there was something to do.
+    """
+    offered = installed_seed_version()
+    if not is_newer(offered, store.stored_table_version(url, SEED_NAME)):
+        return False
+    table = seed_table_in_child()
+    changed = store.import_table_now(url, table)
+    _log.info("prices_seeded", version=offered, models=table.models, changed=changed)
+    return True
+
+
+def seed_sql() -> str:
+    """The installed package's prices as one SQL script, to follow the revisions' script."""
+    return store.import_script(seed_table_in_child())

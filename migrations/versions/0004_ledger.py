@@ -108,21 +108,8 @@ CREATE TABLE aos.threshold_crossings (
 );
 
 -- `created_at` is the hold's, so an entry's lines live beside their hold.
-DO $$
-DECLARE
-  parent text;
-  month date;
-BEGIN
-  FOREACH parent IN ARRAY ARRAY['holds', 'transfers'] LOOP
-    EXECUTE format('CREATE TABLE aos.%I PARTITION OF aos.%I DEFAULT', parent || '_default', parent);
-    FOR ahead IN 0..3 LOOP
-      month := (date_trunc('month', now() AT TIME ZONE 'UTC') + make_interval(months => ahead))::date;
-      EXECUTE format('CREATE TABLE aos.%I PARTITION OF aos.%I FOR VALUES FROM (%L) TO (%L)',
-        parent || to_char(month, '_YYYY_MM'), parent,
-        month::timestamp AT TIME ZONE 'UTC', (month + interval '1 month') AT TIME ZONE 'UTC');
-    END LOOP;
-  END LOOP;
-END $$;
+SELECT aos.ensure_partitions('holds');
+SELECT aos.ensure_partitions('transfers');
 
 CREATE FUNCTION aos.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -188,23 +188,8 @@ SELECT id, call_id, run_id, agent_id, tenant_id, provider, model, input_tokens, 
 FROM aos.call_attempts;
 GRANT SELECT ON aos.llm_costs TO aos_app;
 
--- This month, three ahead, and a DEFAULT for whatever no month holds.
-DO $$
-DECLARE
-  parent text;
-  month timestamp;
-BEGIN
-  FOREACH parent IN ARRAY ARRAY['calls', 'call_attempts'] LOOP
-    FOR ahead IN 0..3 LOOP
-      month \:= date_trunc('month', now() AT TIME ZONE 'UTC') + ahead * interval '1 month';
-      EXECUTE 'CREATE TABLE aos.' || parent || to_char(month, '_YYYYMM')
-        || ' PARTITION OF aos.' || parent
-        || ' FOR VALUES FROM (' || quote_literal(month AT TIME ZONE 'UTC')
-        || ') TO (' || quote_literal((month + interval '1 month') AT TIME ZONE 'UTC') || ')';
-    END LOOP;
-    EXECUTE 'CREATE TABLE aos.' || parent || '_default PARTITION OF aos.' || parent || ' DEFAULT';
-  END LOOP;
-END $$;
+SELECT aos.ensure_partitions('calls');
+SELECT aos.ensure_partitions('call_attempts');
 
 RESET ROLE;
 """

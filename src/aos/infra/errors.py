@@ -9,6 +9,19 @@ class DatabaseUnavailable(Unavailable):
     code = "database_unavailable"
 
 
+class MigrationFailed(AosError):
+    """The database refused a migration; it is as it was before."""
+
+    code = "migration_failed"
+
+
+class SchemaNewer(AosError):
+    """The database was migrated by a newer AOS than this one."""
+
+    code = "schema_newer"
+    status = 409
+
+
 class PrivateServerFailed(AosError):
     """The private PostgreSQL did not come up; the message says what to look at."""
 

@@ -29,6 +29,9 @@ DATABASE_IDLE_IN_TRANSACTION_SECONDS_MAX: Final = 5
 DATABASE_ANSWER_MARGIN_SECONDS: Final = 1.0
 """How much longer than the server's limit we wait before we take it for dead."""
 
+MIGRATION_LOCK_SECONDS_MAX: Final = 120
+"""For another process that migrates, or for a table that somebody reads."""
+
 BATCH_ITEMS_MAX: Final = 64
 """Most elements of one micro-batch."""
 

@@ -305,6 +305,9 @@ def _furnished(place: Place, sockets: Path) -> bool:
             connection.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEDB CREATEROLE").format(role))
         secret = sql.Literal(place.password())
         connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, secret))
+        # The role is called as the schema is: without this, names that forgot their schema would
+        # work here and fail on every hosted database.
+        connection.execute(sql.SQL("ALTER ROLE {} SET search_path = public").format(role))
         if not _exists(connection, "SELECT FROM pg_database WHERE datname = %s", DATABASE):
             connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, role))
     return True

@@ -5,7 +5,7 @@ from alembic import op
 revision = "0005_budgets"
 down_revision = "0004_ledger"
 
-UPGRADE = """
+UPGRADE = r"""
 SET ROLE aos_owner;
 
 -- What people define. The money spent under a budget stands in the ledger's accounts, never here.
@@ -29,6 +29,8 @@ CREATE TABLE aos.budgets (
   updated_at timestamptz NOT NULL DEFAULT now(),
   reset_at_last timestamptz,
   deleted_at timestamptz,
+  -- The transaction that wrote this row last: snapshots ask for what is newer than they are.
+  written_by xid8 NOT NULL DEFAULT pg_current_xact_id(),
   agent_id text GENERATED ALWAYS AS (CASE WHEN scope = 'PER_AGENT' THEN scope_value END) STORED,
   key_id text GENERATED ALWAYS AS (CASE WHEN scope = 'PER_KEY' THEN scope_value END) STORED,
   -- A budget of a mistyped or foreign agent or key would bind nobody, and look as if it did.
@@ -48,18 +50,36 @@ CREATE UNIQUE INDEX budgets_name_live ON aos.budgets (tenant_id, name)
 CREATE UNIQUE INDEX budgets_owner_live ON aos.budgets (tenant_id, managed_by)
   WHERE deleted_at IS NULL AND managed_by IS NOT NULL;
 
+CREATE INDEX budgets_written ON aos.budgets (written_by);
+
+CREATE FUNCTION aos.budgets_sign() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+  NEW.written_by \:= pg_current_xact_id();
+  RETURN NEW;
+END $$;
+CREATE TRIGGER budgets_signed BEFORE INSERT OR UPDATE ON aos.budgets
+  FOR EACH ROW EXECUTE FUNCTION aos.budgets_sign();
+
 ALTER TABLE aos.budgets ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_tenant ON aos.budgets FOR ALL TO aos_app
   USING (tenant_id = aos.current_tenant()) WITH CHECK (tenant_id = aos.current_tenant());
 -- No DELETE: a deleted budget keeps its row, since accounts and history refer to it.
 GRANT SELECT, INSERT, UPDATE ON aos.budgets TO aos_app;
 
--- Every tenant's live budgets: the snapshot that decides which of them bind a call.
-CREATE FUNCTION aos.budgets_live() RETURNS SETOF aos.budgets
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, aos AS $$
-  SELECT * FROM aos.budgets WHERE deleted_at IS NULL
-$$;
-GRANT EXECUTE ON FUNCTION aos.budgets_live() TO aos_app;
+-- Every tenant's budgets that were written since `mark`, the deleted ones too; without a mark all
+-- the live ones. The mark of a snapshot is pg_snapshot_xmin(pg_current_snapshot()), taken before:
+-- what is older was committed by then and read, so nothing is missed, however late it commits.
+CREATE FUNCTION aos.budgets_since(mark xid8) RETURNS SETOF aos.budgets
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, aos AS $$
+BEGIN
+  IF mark IS NULL THEN
+    RETURN QUERY SELECT * FROM aos.budgets WHERE deleted_at IS NULL;
+  ELSE
+    RETURN QUERY SELECT * FROM aos.budgets WHERE written_by >= mark;
+  END IF;
+END $$;
+GRANT EXECUTE ON FUNCTION aos.budgets_since(xid8) TO aos_app;
 
 RESET ROLE;
 """

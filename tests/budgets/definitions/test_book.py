@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from aos.budgets import BreachAction, BudgetBook, BudgetPeriod, BudgetScope
+from aos.budgets import BreachAction, Budget, BudgetBook, BudgetPeriod, BudgetScope
 from aos.kit import ids
 from aos.kit.money import Nanousd
 from tests.budgets.definitions.samples import budget, facts
@@ -94,3 +96,37 @@ def test_an_agent_without_a_budget_is_counted_on_the_account_of_a_later_one() ->
     assert limited.budget.limit == 5
     assert limited.account == counting.account
     assert limited.account.period_start == created
+
+
+WRITTEN = st.builds(
+    lambda number, tenant, scope, value, *, active: budget(
+        id=f"bgt_{number}",
+        tenant_id=f"ten_{number % 2}",
+        scope=scope,
+        scope_value=None if scope is BudgetScope.GLOBAL else value,
+        name=tenant,
+        active=active,
+    ),
+    st.integers(0, 5),
+    st.sampled_from(["a", "b"]),
+    st.sampled_from([BudgetScope.GLOBAL, BudgetScope.PER_AGENT, BudgetScope.PER_MODEL]),
+    st.sampled_from([None, "agt_1", "gpt-4o"]),
+    active=st.booleans(),
+)
+
+
+@given(st.lists(st.lists(WRITTEN, max_size=4, unique_by=lambda written: written.id), max_size=6))
+def test_a_book_that_was_changed_is_the_book_made_anew(batches: list[list[Budget]]) -> None:
+    book = BudgetBook()
+    live: dict[str, Budget] = {}
+    for batch in batches:
+        before, length = book, len(book)
+        book = book.changed(batch)
+        assert len(before) == length
+        live |= {written.id: written for written in batch}
+        anew = BudgetBook(written for written in live.values() if written.active)
+        assert len(book) == len(anew)
+        for tenant_id in ("ten_0", "ten_1"):
+            for agent_id in (None, "agt_1", "agt_2"):
+                asked = facts(tenant_id=tenant_id, agent_id=agent_id)
+                assert book.match(asked) == anew.match(asked)

@@ -218,6 +218,18 @@ async def test_a_book_that_hears_nothing_is_checked_before_it_is_used(
     assert (await other.fresh_book()).get(budget.id) is None
 
 
+async def test_a_budget_that_was_written_early_and_committed_late_is_not_missed(
+    bench: Bench,
+) -> None:
+    async with bench.database.tenant("default") as tx:
+        late = await bench.budgets.create(tx, terms(name="late"))
+        async with bench.database.tenant("other"):
+            await bench.budgets.refresh()
+        assert bench.budgets.book.get(late.id) is None
+    await bench.budgets.refresh()
+    assert bench.budgets.book.get(late.id) == late
+
+
 async def test_calls_that_wish_for_the_book_at_once_share_its_loading(bench: Bench) -> None:
     await bench.create()
     before = bench.budgets.book

@@ -136,21 +136,37 @@ _SUBJECT_OF: Final[dict[BudgetScope, Callable[[SpendFacts], str | None]]] = {
 
 
 class _Index:
-    """The budgets of one tenant, found by scope and value: a tenant may have one per agent."""
+    """The live budgets of one tenant, found by scope and value: it may have one per agent."""
 
-    def __init__(self) -> None:
-        self._by_value: dict[BudgetScope, dict[str | None, list[Budget]]] = {}
-        self._by_model_prefix: list[Budget] = []
-        self._owners: set[str] = set()
+    def __init__(
+        self,
+        by_value: dict[BudgetScope, dict[str | None, tuple[Budget, ...]]] | None = None,
+        by_model_prefix: tuple[Budget, ...] = (),
+    ) -> None:
+        self._by_value = by_value or {}
+        self._by_model_prefix = by_model_prefix
 
-    def add(self, budget: Budget) -> None:
-        if budget.managed_by is not None:
-            self._owners.add(budget.managed_by)
-        if budget.scope is BudgetScope.PER_MODEL and budget.scope_value is not None:
-            self._by_model_prefix.append(budget)
-        else:
-            values = self._by_value.setdefault(budget.scope, defaultdict(list))
-            values[budget.scope_value].append(budget)
+    def changed(self, gone: Iterable[Budget], live: Iterable[Budget]) -> "_Index":
+        """A copy without those that are gone and with those that live."""
+        by_value = {scope: dict(values) for scope, values in self._by_value.items()}
+        prefixes = {budget.id: budget for budget in self._by_model_prefix}
+        for budget in gone:
+            if _by_prefix(budget):
+                del prefixes[budget.id]
+                continue
+            values = by_value[budget.scope]
+            rest = tuple(b for b in values[budget.scope_value] if b.id != budget.id)
+            if rest:
+                values[budget.scope_value] = rest
+            else:
+                del values[budget.scope_value]
+        for budget in live:
+            if _by_prefix(budget):
+                prefixes[budget.id] = budget
+            else:
+                values = by_value.setdefault(budget.scope, {})
+                values[budget.scope_value] = (*values.get(budget.scope_value, ()), budget)
+        return _Index(by_value, tuple(prefixes.values()))
 
     def find(self, facts: SpendFacts) -> Iterator[tuple[Budget, str]]:
         """The budgets that bind, each with the subject of its account."""
@@ -164,8 +180,16 @@ class _Index:
         for budget in self._by_model_prefix:
             if facts.model.startswith(budget.scope_value or ""):
                 yield budget, ""
-        if facts.agent_id is not None and f"agent:{facts.agent_id}" not in self._owners:
+        if facts.agent_id is not None and not self._has_own(facts.agent_id):
             yield counting_budget(facts.tenant_id, facts.agent_id), ""
+
+    def _has_own(self, agent_id: str) -> bool:
+        of_agent = self._by_value.get(BudgetScope.PER_AGENT, {}).get(agent_id, ())
+        return any(budget.managed_by is not None for budget in of_agent)
+
+
+def _by_prefix(budget: Budget) -> bool:
+    return budget.scope is BudgetScope.PER_MODEL and budget.scope_value is not None
 
 
 _NO_BUDGETS: Final = _Index()
@@ -216,18 +240,38 @@ class BudgetBook:
     """Every live budget as it stood at one moment. Pure but for its memory of past answers."""
 
     def __init__(self, budgets: Iterable[Budget] = ()) -> None:
-        self._indexes: dict[str, _Index] = {}
         self._by_id: dict[str, Budget] = {}
+        self._indexes: dict[str, _Index] = {}
         self._answers: dict[_Question, _Answer] = {}
-        for budget in budgets:
-            self._by_id[budget.id] = budget
-            self._indexes.setdefault(budget.tenant_id, _Index()).add(budget)
+        self._take(budgets)
 
     def __len__(self) -> int:
         return len(self._by_id)
 
     def get(self, budget_id: str) -> Budget | None:
         return self._by_id.get(budget_id)
+
+    def changed(self, budgets: Iterable[Budget]) -> "BudgetBook":
+        """The book after these were written; one that is not `active` is gone."""
+        book = BudgetBook()
+        book._by_id = dict(self._by_id)
+        book._indexes = dict(self._indexes)
+        book._take(budgets)
+        return book
+
+    def _take(self, budgets: Iterable[Budget]) -> None:
+        gone: dict[str, list[Budget]] = defaultdict(list)
+        live: dict[str, list[Budget]] = defaultdict(list)
+        for budget in budgets:
+            former = self._by_id.pop(budget.id, None)
+            if former is not None:
+                gone[budget.tenant_id].append(former)
+            if budget.active:
+                self._by_id[budget.id] = budget
+                live[budget.tenant_id].append(budget)
+        for tenant_id in {*gone, *live}:
+            index = self._indexes.get(tenant_id, _NO_BUDGETS)
+            self._indexes[tenant_id] = index.changed(gone[tenant_id], live[tenant_id])
 
     def match(self, facts: SpendFacts) -> tuple[BudgetMatch, ...]:
         """The budgets that bind this call, by id, each with the account that it falls in.

@@ -57,7 +57,7 @@ class Budgets:
         self._clock = clock
         self._changes = changes
         self._book = BudgetBook()
-        self._version = -1
+        self._mark: store.Mark | None = None
         self._loads: Batcher[_Wish, None] = Batcher(self._load)
 
     def listen(self) -> None:
@@ -83,7 +83,7 @@ class Budgets:
         return self._book
 
     async def refresh(self) -> None:
-        """Load the book again. Calls that come while it loads share one more load."""
+        """Read what was written since. Calls that come while it reads share one more reading."""
         await self._loads.submit(_Wish.LOAD)
 
     async def create(self, tx: Transaction, terms: BudgetTerms) -> Budget:
@@ -210,13 +210,18 @@ class Budgets:
 
     async def _load(self, wishes: Sequence[_Wish]) -> Sequence[None]:
         if _Wish.LOAD in wishes or not await self._is_current():
-            self._version, budgets = await store.load_live(self._database)
-            self._book = BudgetBook(budgets)
+            before = self._mark
+            mark, written = await store.read_since(self._database, before)
+            anew = before is None or mark.transaction < before.transaction
+            self._book = BudgetBook(written) if anew else self._book.changed(written)
+            self._mark = mark
         return [None] * len(wishes)
 
     async def _is_current(self) -> bool:
+        if self._mark is None:
+            return False
         async with self._database.system() as tx:
-            return await store.read_version(tx) == self._version
+            return await store.read_version(tx) == self._mark.version
 
 
 def _found(budget: Budget | None, budget_id: str) -> Budget:

@@ -43,12 +43,27 @@ class OwnRow:
     now: datetime
 
 
-async def load_live(database: Database) -> tuple[int, list[Budget]]:
-    """Every tenant's live budgets, and a version of the topic that they are not older than."""
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a snapshot has seen: every transaction before `transaction`, and so many changes."""
+
+    transaction: int
+    version: int
+
+
+async def read_since(database: Database, mark: Mark | None) -> tuple[Mark, list[Budget]]:
+    """Every tenant's budgets written since `mark`, the deleted ones too (not active); without a
+    mark, or where transactions count from anew (a restored database), all the live ones.
+    """
     async with database.system() as tx:
+        cursor = await tx.execute(
+            "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS transaction"
+        )
+        transaction = int(_one(await cursor.fetchall())["transaction"])
         version = await read_version(tx)
-        cursor = await tx.execute("SELECT * FROM aos.budgets_live()")
-        return version, [_budget(row) for row in await cursor.fetchall()]
+        since = None if mark is None or transaction < mark.transaction else str(mark.transaction)
+        cursor = await tx.execute("SELECT * FROM aos.budgets_since(%s::text::xid8)", (since,))
+        return Mark(transaction, version), [_budget(row) for row in await cursor.fetchall()]
 
 
 async def read_version(tx: Transaction) -> int:
@@ -244,5 +259,6 @@ def _budget(row: Mapping[str, Any]) -> Budget:
         critical_percent=row["critical_percent"],
         created_at=row["created_at"].astimezone(UTC),
         reset_at_last=None if reset is None else reset.astimezone(UTC),
+        active=row["deleted_at"] is None,
         managed_by=row["managed_by"],
     )

@@ -22,7 +22,7 @@ from aos.catalog.seed import (
     read_variants,
     seed_table_in_child,
 )
-from aos.infra.postgres import Database
+from aos.infra.postgres import Database, Transaction
 
 _log = structlog.get_logger(__name__)
 
@@ -68,30 +68,29 @@ class Prices:
         operator's price, for every tenant without its own. The same again changes nothing.
         Raises InvalidPrice, PriceOverlap.
         """
-        start, end = during
-        if start is not None and end is not None and end <= start:
-            raise InvalidPrice("effective_to must be after effective_from")
-        for name, text in (("provider", provider), ("model", model)):
-            if not 0 < len(text) <= MODEL_NAME_CHARACTERS_MAX:
-                raise InvalidPrice(f"{name} has 1 to {MODEL_NAME_CHARACTERS_MAX} characters")
-        pico = read_rates(rates)
-        if not pico:
-            raise InvalidPrice("rates: a price has at least one; write 0 for what costs nothing")
-        check_coverage(pico)
-        document = {
-            "tenant_id": tenant_id,
-            "provider": provider.lower(),
-            "model": model.lower(),
-            "effective_from": start.isoformat() if start else None,
-            "effective_to": end.isoformat() if end else None,
-            "rates": pico,
-            "variants": read_variants(variants or [], pico, "variants"),
-        }
+        document = _own_price(provider, model, rates, variants or [], during)
         async with self._transaction(tenant_id) as tx:
-            identifier = await store.put_price(tx, document)
-            price = await store.read_price(tx, identifier)
-        assert price is not None
-        return price
+            return await _put(tx, {**document, "tenant_id": tenant_id})
+
+    async def set_current(
+        self, tx: Transaction, tenant_id: str, name: tuple[str, str], rates: Mapping[str, Any]
+    ) -> PriceVersion:
+        """`set_price` from now on for (provider, model), in the caller's transaction."""
+        document = _own_price(*name, rates, [], (None, None))
+        return await _put(tx, {**document, "tenant_id": tenant_id})
+
+    async def end_current(
+        self, tx: Transaction, tenant_id: str, name: tuple[str, str], at: datetime
+    ) -> None:
+        """End the tenant's own price in force for (provider, model), in the caller's transaction.
+
+        Where there is none, nothing happens.
+        """
+        provider, model = name
+        wanted = store.PriceFilter(PAGE_PRICES_MAX, provider.lower(), model.lower(), at)
+        for price in await store.list_prices(tx, wanted):
+            if price.own and price.tenant_id == tenant_id:
+                await store.end_price(tx, price.id)
 
     async def end_price(self, tenant_id: str | None, price_id: str) -> None:
         """End an own price now. What is already ended stays so. Raises PriceNotFound."""
@@ -136,3 +135,38 @@ def seed_prices(url: str) -> bool:
 def seed_sql() -> str:
     """The installed package's prices as one SQL script, to follow the revisions' script."""
     return store.import_script(seed_table_in_child())
+
+
+def _own_price(
+    provider: str,
+    model: str,
+    rates: Mapping[str, Any],
+    variants: list[Any],
+    during: tuple[datetime | None, datetime | None],
+) -> dict[str, Any]:
+    """An own price as `aos.put_price` takes it, but for its tenant. Raises InvalidPrice."""
+    start, end = during
+    if start is not None and end is not None and end <= start:
+        raise InvalidPrice("effective_to must be after effective_from")
+    for name, text in (("provider", provider), ("model", model)):
+        if not 0 < len(text) <= MODEL_NAME_CHARACTERS_MAX:
+            raise InvalidPrice(f"{name} has 1 to {MODEL_NAME_CHARACTERS_MAX} characters")
+    pico = read_rates(rates)
+    if not pico:
+        raise InvalidPrice("rates: a price has at least one; write 0 for what costs nothing")
+    check_coverage(pico)
+    return {
+        "provider": provider.lower(),
+        "model": model.lower(),
+        "effective_from": start.isoformat() if start else None,
+        "effective_to": end.isoformat() if end else None,
+        "rates": pico,
+        "variants": read_variants(variants, pico, "variants"),
+    }
+
+
+async def _put(tx: Transaction, document: Mapping[str, Any]) -> PriceVersion:
+    identifier = await store.put_price(tx, document)
+    price = await store.read_price(tx, identifier)
+    assert price is not None, "it has just been put"
+    return price

@@ -46,14 +46,14 @@ class UpstreamKind(StrEnum):
 class DeclaredModel:
     """A model of a declared upstream.
 
-    `usd_per_million` is its price as declared (unit → dollars for a million, as text), kept to show
+    `price` is its price as declared (unit → dollars for a million, as text), kept to show
     it again; the price that bills stands in the catalogue, as this tenant's own.
     """
 
     id: str
     context_window: int | None = None
     output_tokens_max: int | None = None
-    usd_per_million: Mapping[str, str] | None = None
+    price: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ FULL: dict[str, Any] = {
             "models": {
                 "llama-3": {
                     "context_window": 8192,
-                    "usd_per_million": {"input": 0.05, "output": "0.080"},
+                    "price": {"input": 0.05, "output": "0.080"},
                 },
             },
         },

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from aos.catalog import Catalog, InvalidPrice, PriceBook, Prices, PriceUnit
 from aos.control.config import Configuration
 from aos.control.config.errors import InvalidConfig, ProvidersForbidden
 from aos.control.config.model import Outcome
@@ -26,7 +27,9 @@ DOCUMENT: dict[str, Any] = {
         "local": {
             "kind": "openai-compatible",
             "base_url": "http://127.0.0.1:11434/v1",
-            "models": {"llama-3": {"context_window": 8192}},
+            "models": {
+                "llama-3": {"context_window": 8192, "price": {"input": "0.05", "output": "0.08"}}
+            },
         }
     },
     "aliases": {"fast": ["llama-3"]},
@@ -50,7 +53,7 @@ class World:
         self.configuration = Configuration(
             database,
             (
-                ProvidersSection(routing),
+                ProvidersSection(routing, Prices(database), SystemClock()),
                 AliasesSection(routing),
                 AgentsSection(self.agents),
                 KeysSection(self.keys, self.agents, self.own),
@@ -222,6 +225,39 @@ async def test_the_gateways_snapshot_sees_what_was_applied(world: World) -> None
     book = RouteBook(world.database)
     await book.load()
     assert book.of("default").providers_of == {"llama-3": ("local",)}
+
+
+async def book_of(database: Database) -> PriceBook:
+    catalog = Catalog(database)
+    await catalog.refresh()
+    return catalog.book
+
+
+async def test_declared_prices_bill_from_the_apply_on(world: World) -> None:
+    await world.apply(DOCUMENT)
+    now = SystemClock().now()
+
+    async def input_price(tenant_id: str = "default") -> int | None:
+        book = await book_of(world.database)
+        price = book.find_pricing("local", "llama-3", SystemClock().now(), tenant_id)
+        return None if price is None else price.rates[PriceUnit.INPUT].base
+
+    assert await input_price() == 50_000
+    assert await input_price("ten_other") is None
+    model = {"context_window": 8192, "price": {"input": "0.06", "output": "0.08"}}
+    dearer = {**DOCUMENT["providers"]["local"], "models": {"llama-3": model}}
+    await world.apply({**DOCUMENT, "providers": {"local": dearer}})
+    assert await input_price() == 60_000
+    await world.apply({**DOCUMENT, "providers": {}}, prune=True)
+    assert await input_price() is None
+    book = await book_of(world.database)
+    assert book.find_pricing("local", "llama-3", now, "default") is not None
+
+
+async def test_a_price_of_an_unknown_kind_is_refused(world: World) -> None:
+    local = {**DOCUMENT["providers"]["local"], "models": {"x": {"price": {"inptu": "1"}}}}
+    with pytest.raises(InvalidPrice, match="inptu"):
+        await world.apply({**DOCUMENT, "providers": {"local": local}})
 
 
 @pytest.fixture

@@ -79,7 +79,9 @@ class ModelSpec(Spec):
 
     context_window: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
     output_tokens_max: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
-    usd_per_million: dict[str, Dollars] | None = None
+    price: Annotated[dict[str, Dollars], Field(min_length=1)] | None = None
+    """Dollars for a million tokens of a kind (input, output, cache_read, …), or for a thousand
+    requests or searches."""
 
 
 class ProviderSpec(Spec):

@@ -1,11 +1,14 @@
 """`providers:` — upstreams of the tenant's own, and what their models cost."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, cast
 
+from aos.catalog import Prices
 from aos.control.config.errors import ProvidersForbidden
 from aos.control.config.model import Made, Standing
 from aos.control.config.schemas import ModelSpec, ProviderSpec
 from aos.infra.postgres import Transaction
+from aos.kit.clock import Clock
 from aos.routing import DeclaredModel, Routing, Upstream, UpstreamKind
 
 OPERATOR_TENANT: Final = "default"
@@ -14,8 +17,10 @@ OPERATOR_TENANT: Final = "default"
 class ProvidersSection:
     kind: Final = "providers"
 
-    def __init__(self, routing: Routing) -> None:
+    def __init__(self, routing: Routing, prices: Prices, clock: Clock) -> None:
         self._routing = routing
+        self._prices = prices
+        self._clock = clock
 
     async def read(self, tx: Transaction) -> dict[str, Standing]:
         return {
@@ -25,15 +30,20 @@ class ProvidersSection:
 
     async def create(self, tx: Transaction, tenant_id: str, name: str, spec: ProviderSpec) -> Made:
         await self._save(tx, tenant_id, name, spec)
+        await self._set_prices(tx, tenant_id, name, {}, spec.models)
         return Made(name)
 
     async def update(
         self, tx: Transaction, tenant_id: str, standing: Standing, spec: ProviderSpec
     ) -> None:
         await self._save(tx, tenant_id, standing.id, spec)
+        before = cast("ProviderSpec", standing.spec).models
+        await self._set_prices(tx, tenant_id, standing.id, before, spec.models)
 
-    async def delete(self, tx: Transaction, tenant_id: str, standing: Standing) -> None:  # noqa: ARG002 - the Section's shape
+    async def delete(self, tx: Transaction, tenant_id: str, standing: Standing) -> None:
         await self._routing.delete_upstream(tx, standing.id)
+        before = cast("ProviderSpec", standing.spec).models
+        await self._set_prices(tx, tenant_id, standing.id, before, {})
 
     async def check(self, tx: Transaction) -> None:
         await self._routing.check(tx)
@@ -45,6 +55,27 @@ class ProvidersSection:
                 "environment variables of the gateway's process"
             )
         await self._routing.save_upstream(tx, tenant_id, _upstream(name, spec))
+
+    async def _set_prices(
+        self,
+        tx: Transaction,
+        tenant_id: str,
+        provider: str,
+        before: Mapping[str, ModelSpec],
+        after: Mapping[str, ModelSpec],
+    ) -> None:
+        """Begin and end the models' own prices where the file changes them.
+
+        Raises InvalidPrice.
+        """
+        for model in sorted({*before, *after}):
+            old = before[model].price if model in before else None
+            new = after[model].price if model in after else None
+            if new is not None and new != old:
+                await self._prices.set_current(tx, tenant_id, (provider, model), new)
+            elif new is None and old is not None:
+                now = self._clock.now()
+                await self._prices.end_current(tx, tenant_id, (provider, model), now)
 
 
 def _upstream(name: str, spec: ProviderSpec) -> Upstream:
@@ -60,7 +91,7 @@ def _upstream(name: str, spec: ProviderSpec) -> Upstream:
                 id=model,
                 context_window=one.context_window,
                 output_tokens_max=one.output_tokens_max,
-                usd_per_million=one.usd_per_million,
+                price=one.price,
             )
             for model, one in sorted(spec.models.items())
         ),
@@ -80,7 +111,7 @@ def _spec(upstream: Upstream) -> ProviderSpec:
                 model.id: ModelSpec(
                     context_window=model.context_window,
                     output_tokens_max=model.output_tokens_max,
-                    usd_per_million=model.usd_per_million,
+                    price=model.price,
                 )
                 for model in upstream.models
             },

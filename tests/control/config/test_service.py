@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from aos.budgets import Budgets, UnknownSubject
 from aos.catalog import Catalog, InvalidPrice, PriceBook, Prices, PriceUnit
 from aos.control.config import Configuration
 from aos.control.config.errors import InvalidConfig, ProvidersForbidden
@@ -12,14 +13,16 @@ from aos.control.config.model import Outcome
 from aos.control.config.sections import (
     AgentsSection,
     AliasesSection,
+    BudgetsSection,
     KeysSection,
     ProvidersSection,
 )
 from aos.identity import Agents, AgentStatus, Authenticator, Keys, KeyTerms, Tenants
 from aos.infra.postgres import Database
 from aos.kit.clock import SystemClock
+from aos.ledger import Ledger
 from aos.routing import InvalidRoute, RouteBook, Routing
-from tests.identity.conftest import RememberedBudgets, SilentNews
+from tests.identity.conftest import SilentNews
 
 DOCUMENT: dict[str, Any] = {
     "version": 1,
@@ -37,6 +40,25 @@ DOCUMENT: dict[str, Any] = {
     "keys": {
         "ci": {"agent": "scout", "models": ["fast"], "budget": {"limit_usd": "5.00"}},
     },
+    "budgets": {
+        "everything": {"scope": "GLOBAL", "period": "MONTHLY", "limit_usd": "50.00"},
+        "scouting": {
+            "scope": "PER_AGENT",
+            "scope_value": "scout",
+            "period": "DAILY",
+            "limit_usd": "0.000000001",
+            "timezone": "Europe/Berlin",
+            "warning_threshold_percent": 70,
+        },
+        "the pipeline": {
+            "scope": "PER_KEY",
+            "scope_value": "ci",
+            "period": "WEEKLY",
+            "limit_usd": "3.00",
+            "action_on_breach": "DOWNGRADE_MODEL",
+            "downgrade_model": "gpt-4o-mini",
+        },
+    },
 }
 
 
@@ -45,18 +67,21 @@ class World:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.own = RememberedBudgets()
-        self.agents = Agents(self.own, SystemClock(), alert_threshold=0.8)
-        self.keys = Keys(self.own, SystemClock())
+        clock = SystemClock()
+        budgets = Budgets(database, Ledger(database, "proc_test"), clock)
+        self.budgets = budgets
+        self.agents = Agents(budgets, clock, alert_threshold=0.8)
+        self.keys = Keys(budgets, clock)
         routing = Routing()
         self.refreshed = 0
         self.configuration = Configuration(
             database,
             (
-                ProvidersSection(routing, Prices(database), SystemClock()),
+                ProvidersSection(routing, Prices(database), clock),
                 AliasesSection(routing),
                 AgentsSection(self.agents),
-                KeysSection(self.keys, self.agents, self.own),
+                KeysSection(self.keys, self.agents, budgets),
+                BudgetsSection(budgets, self.agents, self.keys),
             ),
             after_commit=(self._refresh,),
         )
@@ -94,6 +119,9 @@ async def test_a_file_is_applied_once_and_then_changes_nothing(world: World) -> 
         "create aliases fast",
         "create agents scout",
         "create keys ci",
+        "create budgets everything",
+        "create budgets scouting",
+        "create budgets the pipeline",
     ]
     again = await world.apply(DOCUMENT)
     assert again.applied
@@ -122,9 +150,25 @@ async def test_what_is_exported_changes_nothing_when_applied(world: World) -> No
     assert (await world.apply(exported, prune=True)).changes == ()
 
 
+async def test_a_budget_follows_the_file_and_keeps_what_is_spent(world: World) -> None:
+    await world.apply(DOCUMENT)
+    lower = {"scope": "GLOBAL", "period": "MONTHLY", "limit_usd": "40"}
+    budgets = {**DOCUMENT["budgets"], "everything": lower}
+    (change,) = (await world.apply({**DOCUMENT, "budgets": budgets})).changes
+    assert change.fields == {"limit_usd": ("50.00", "40.00")}
+    await world.budgets.refresh()
+    assert len(world.budgets.book) == 5, "three of the file, the agent's own and the key's own"
+
+
+async def test_a_budget_of_nobody_is_refused(world: World) -> None:
+    nobody = {**DOCUMENT["budgets"]["scouting"], "scope_value": "nobody"}
+    with pytest.raises(UnknownSubject):
+        await world.apply({**DOCUMENT, "budgets": {"x": nobody}})
+
+
 async def test_a_dry_run_tells_all_and_does_nothing(world: World) -> None:
     outcome = await world.apply(DOCUMENT, dry_run=True)
-    assert len(outcome.changes) == 4
+    assert len(outcome.changes) == 7
     assert not outcome.applied
     assert outcome.created_keys == ()
     assert await world.export() == {"version": 1}
@@ -162,6 +206,9 @@ async def test_pruning_takes_away_what_an_apply_made_and_nothing_else(world: Wor
     assert kept.changes == ()
     outcome = await world.apply({"version": 1}, prune=True)
     assert told(outcome) == [
+        "delete budgets the pipeline",
+        "delete budgets scouting",
+        "delete budgets everything",
         "delete keys ci",
         "delete agents scout",
         "delete aliases fast",
@@ -217,7 +264,7 @@ async def test_another_tenant_declares_no_providers(world: World, tenants: Tenan
 
 async def test_two_applies_at_once_make_each_thing_once(world: World) -> None:
     outcomes = await asyncio.gather(*(world.apply(DOCUMENT) for _ in range(4)))
-    assert sorted(len(one.changes) for one in outcomes) == [0, 0, 0, 4]
+    assert sorted(len(one.changes) for one in outcomes) == [0, 0, 0, 7]
 
 
 async def test_the_gateways_snapshot_sees_what_was_applied(world: World) -> None:

@@ -2,7 +2,8 @@
 
 from aos.control.config.sections.agents import AgentsSection
 from aos.control.config.sections.aliases import AliasesSection
+from aos.control.config.sections.budgets import BudgetsSection
 from aos.control.config.sections.keys import KeysSection
 from aos.control.config.sections.providers import ProvidersSection
 
-__all__ = ["AgentsSection", "AliasesSection", "KeysSection", "ProvidersSection"]
+__all__ = ["AgentsSection", "AliasesSection", "BudgetsSection", "KeysSection", "ProvidersSection"]

@@ -27,6 +27,17 @@ from aos.kit.money import format_usd, parse_usd
 PAGE_SIZE: Final = 500
 
 
+async def live_keys(keys: Keys, tx: Transaction) -> list[ApiKey]:
+    """Every key of the tenant that is not revoked."""
+    found: list[ApiKey] = []
+    while True:
+        before = found[-1].id if found else None
+        page = await keys.list(tx, before_id=before, limit=PAGE_SIZE)
+        found += page
+        if len(page) < PAGE_SIZE:
+            return found
+
+
 class KeysSection:
     kind: Final = "keys"
 
@@ -36,7 +47,7 @@ class KeysSection:
         self._own_budgets = own_budgets
 
     async def read(self, tx: Transaction) -> dict[str, Standing]:
-        keys = [key for key in await self._live_keys(tx) if key.origin is KeyOrigin.API]
+        keys = [key for key in await live_keys(self._keys, tx) if key.origin is KeyOrigin.API]
         names = {agent.id: agent.name for agent in await live_agents(self._agents, tx)}
         owners = [Owner(OwnerKind.KEY, key.id) for key in keys]
         own = await self._own_budgets.find_own(tx, owners)
@@ -72,15 +83,6 @@ class KeysSection:
 
     async def check(self, tx: Transaction) -> None:
         """Every key makes sense by itself."""
-
-    async def _live_keys(self, tx: Transaction) -> list[ApiKey]:
-        found: list[ApiKey] = []
-        while True:
-            before = found[-1].id if found else None
-            page = await self._keys.list(tx, before_id=before, limit=PAGE_SIZE)
-            found += page
-            if len(page) < PAGE_SIZE:
-                return found
 
     async def _terms(self, tx: Transaction, name: str, spec: KeySpec) -> KeyTerms:
         agent = None if spec.agent is None else await self._agents.find_named(tx, spec.agent)

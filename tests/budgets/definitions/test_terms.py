@@ -42,5 +42,12 @@ def test_what_means_something_is_accepted() -> None:
 
 
 def test_thresholds_are_the_usual_ones_and_the_budgets_own() -> None:
-    assert thresholds_of(80, 100) == (50, 75, 80, 90, 100)
-    assert thresholds_of(33, 34) == (33, 34, 50, 75, 90, 100)
+    assert thresholds_of(terms()) == (50, 75, 80, 90, 100)
+    assert thresholds_of(terms(warning_percent=33, critical_percent=34)) == (
+        33,
+        34,
+        50,
+        75,
+        90,
+        100,
+    )

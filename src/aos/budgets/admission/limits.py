@@ -16,6 +16,3 @@ ACCOUNTS_CACHED_MAX: Final = 100_000
 
 TRIES_AT_ONCE_MAX: Final = 8
 """How often a hold is asked for again at once, because room or period changed under it."""
-
-THRESHOLDS_PERCENT: Final = (50, 75, 90, 100)
-"""Crossings that every budget tells of, beside its own warning and critical percents."""

@@ -10,9 +10,9 @@ from aos.budgets.admission.errors import (
     UnboundedRequest,
     UnpricedModel,
 )
-from aos.budgets.admission.limits import BUSY_RETRY_AFTER_SECONDS, THRESHOLDS_PERCENT
+from aos.budgets.admission.limits import BUSY_RETRY_AFTER_SECONDS
 from aos.budgets.admission.model import Clamp, SpendRequest
-from aos.budgets.definitions import BreachAction, Budget, BudgetMatch
+from aos.budgets.definitions import BreachAction, BudgetMatch
 from aos.kit.errors import AosError
 from aos.kit.money import PICO_PER_NANO, Nanousd, format_usd
 from aos.ledger import Balance
@@ -50,11 +50,6 @@ Step = Wait | Shrink | Swap | Refuse
 def enforced(match: BudgetMatch) -> bool:
     """ALERT_ONLY is counted and never in the way; so is a budget without a limit."""
     return match.budget.action is not BreachAction.ALERT_ONLY and match.budget.limit is not None
-
-
-def thresholds(budget: Budget) -> tuple[int, ...]:
-    """The percents of its limit whose crossing is an event."""
-    return tuple(sorted({*THRESHOLDS_PERCENT, budget.warning_percent, budget.critical_percent}))
 
 
 def amount_asked(request: SpendRequest, matches: tuple[BudgetMatch, ...]) -> Nanousd:

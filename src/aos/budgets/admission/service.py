@@ -12,7 +12,7 @@ from aos.budgets.admission.limits import (
     WAIT_SECONDS_MAX,
 )
 from aos.budgets.admission.model import Downgrade, Hold, SpendRequest
-from aos.budgets.definitions import BudgetMatch, SpendFacts
+from aos.budgets.definitions import BudgetMatch, SpendFacts, thresholds_of
 from aos.budgets.queues import LinesFull, Queues, Waiter
 from aos.kit.clock import Clock, SystemClock
 from aos.kit.errors import AosError
@@ -208,7 +208,7 @@ class Admission:
         if any(key not in known for key in keys):
             openings = [AccountOpening(keys[0], None)]
             openings += [
-                AccountOpening(match.account, match.budget.limit, rules.thresholds(match.budget))
+                AccountOpening(match.account, match.budget.limit, thresholds_of(match.budget))
                 for match in asking.matches
             ]
             if len(known) > ACCOUNTS_CACHED_MAX:

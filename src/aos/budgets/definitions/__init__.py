@@ -23,6 +23,7 @@ from aos.budgets.definitions.rules import (
     day_beginnings,
     own_budget_id,
     period_of,
+    thresholds_of,
 )
 from aos.budgets.definitions.service import Budgets
 from aos.budgets.definitions.store import BudgetFilter
@@ -48,4 +49,5 @@ __all__ = [
     "day_beginnings",
     "own_budget_id",
     "period_of",
+    "thresholds_of",
 ]

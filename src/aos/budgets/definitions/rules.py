@@ -310,9 +310,10 @@ def _answer(index: _Index, facts: SpendFacts) -> _Answer:
     return start, end, tuple(matches)
 
 
-def thresholds_of(warning_percent: int, critical_percent: int) -> tuple[int, ...]:
-    """The percents whose crossing is booked, once a period."""
-    return tuple(sorted({*THRESHOLD_PERCENTS, warning_percent, critical_percent}))
+def thresholds_of(budget: Budget | BudgetTerms) -> tuple[int, ...]:
+    """The percents of its limit whose crossing is booked, once a period."""
+    own = (budget.warning_percent, budget.critical_percent)
+    return tuple(sorted({*THRESHOLD_PERCENTS, *own}))
 
 
 def check_terms(terms: BudgetTerms) -> None:

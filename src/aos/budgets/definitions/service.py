@@ -205,8 +205,7 @@ class Budgets:
             )
 
     async def _set_limit(self, tx: Transaction, budget_id: str, terms: BudgetTerms) -> None:
-        thresholds = rules.thresholds_of(terms.warning_percent, terms.critical_percent)
-        await self._ledger.set_terms(tx, budget_id, terms.limit, thresholds)
+        await self._ledger.set_terms(tx, budget_id, terms.limit, rules.thresholds_of(terms))
 
     async def _load(self, wishes: Sequence[_Wish]) -> Sequence[None]:
         if _Wish.LOAD in wishes or not await self._is_current():

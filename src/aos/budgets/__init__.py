@@ -4,6 +4,7 @@ Moves money only through the ledger.
 """
 
 from aos.budgets.admission import (
+    ROOM_CHANNEL,
     Admission,
     BudgetBusy,
     BudgetExceeded,
@@ -46,6 +47,7 @@ from aos.budgets.standing import (
 )
 
 __all__ = [
+    "ROOM_CHANNEL",
     "AccountStatus",
     "Admission",
     "Alert",

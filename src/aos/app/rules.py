@@ -1,0 +1,45 @@
+"""Pure: what the first lines on the terminal say."""
+
+from typing import Final
+
+from aos.identity import AdminKey
+from aos.infra.settings import Settings
+from aos.providers import Registry
+
+_EXAMPLE: Final = '{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}'
+
+
+def banner(settings: Settings, key: AdminKey, registry: Registry) -> str:
+    """Address, key, who answers, and one command to try."""
+    address = f"http://{_shown_host(settings.server.host)}:{settings.server.port}"
+    names = ", ".join(provider.config.id for provider in registry.configured())
+    if registry.is_stub:
+        answers = "the built-in stub (no provider has a key: answers are made up, and say so)"
+    else:
+        answers = names
+    if key.created and key.secret is not None and key.path is not None:
+        told = f"{key.secret}   (shown once; kept in {key.path})"
+    elif key.path is not None:
+        told = f"kept in {key.path}"
+    else:
+        told = "as AOS_API_KEY says"
+    secret = f"$(cat {key.path})" if key.path is not None else "$AOS_API_KEY"
+    return "\n".join(
+        [
+            "",
+            f"  AOS listens on  {address}",
+            f"  admin key       {told}",
+            f"  answers from    {answers}",
+            "",
+            "  Try it:",
+            f"    curl {address}/v1/chat/completions -H 'content-type: application/json' \\",
+            f'      -H "authorization: Bearer {secret}" \\',
+            f"      -d '{_EXAMPLE}'",
+            "",
+            "",
+        ]
+    )
+
+
+def _shown_host(host: str) -> str:
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - shown, not bound

@@ -1,0 +1,129 @@
+"""Plans a call: who may serve it, what it can cost, what goes upstream."""
+
+from aos.budgets import BreachAction, BudgetMatch, Budgets, SpendRequest
+from aos.catalog import Catalog
+from aos.gateway.candidates.rules import (
+    candidate_for,
+    clamp_of,
+    output_tokens_to_send,
+    spend_facts,
+)
+from aos.gateway.directory.service import Directory
+from aos.gateway.errors import DialectMismatch
+from aos.gateway.limits import CANDIDATES_MAX
+from aos.gateway.model import Attempt, Candidate, Incoming, Progress
+from aos.gateway.relay.rules import Pricer
+from aos.gateway.settlement.rules import lost_call
+from aos.identity import Authenticator
+from aos.infra.settings import BudgetSettings
+from aos.kit import ids
+from aos.kit.money import parse_usd
+from aos.messages import ModelCall, reader
+from aos.providers import UpstreamRequest
+from aos.routing import check_allowed
+
+
+class Planner:
+    """Reads snapshots; waits only to check one that has not been confirmed for a second."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        directory: Directory,
+        budgets: Budgets,
+        authenticator: Authenticator,
+        settings: BudgetSettings,
+    ) -> None:
+        self._catalog = catalog
+        self._directory = directory
+        self._budgets = budgets
+        self._authenticator = authenticator
+        self._wait_seconds = settings.wait_seconds
+        self._reserve = parse_usd(settings.unpriced_reserve_usd)
+
+    def pricer(self, incoming: Incoming) -> Pricer:
+        return Pricer(self._catalog.book, incoming.caller.tenant_id, incoming.received_at)
+
+    async def candidates(self, incoming: Incoming, call: ModelCall) -> list[Candidate]:
+        """Whoever may serve the call, in order of preference; at least one.
+
+        Raises NotFound (agent, model, provider), Forbidden (model not allowed), DialectMismatch.
+        """
+        tenant_id, agent_id = incoming.caller.tenant_id, incoming.labels.agent_id
+        if agent_id is not None:
+            await self._authenticator.agent(tenant_id, agent_id)
+        return self.for_model(incoming, call, call.model)
+
+    def for_model(self, incoming: Incoming, call: ModelCall, model: str) -> list[Candidate]:
+        """The candidates for a model's name; also where a budget downgrades to another one."""
+        caller = incoming.caller
+        targets = self._directory.resolve(caller.tenant_id, model)
+        book, found = self._catalog.book, []
+        for target in targets[:CANDIDATES_MAX]:
+            check_allowed(caller.models, model, target)
+            provider = self._directory.provider(caller.tenant_id, target.provider)
+            if call.dialect in provider.config.dialects:
+                of = (caller.tenant_id, incoming.received_at)
+                found.append(candidate_for(call, provider, target, book, of))
+        if not found:
+            raise DialectMismatch(
+                f"{targets[0].provider} does not speak {call.dialect}: use the path of its own API",
+                provider=targets[0].provider,
+            )
+        return found
+
+    async def spend_request(self, progress: Progress, candidate: Candidate) -> SpendRequest:
+        """What the candidate may cost at most, asked of every budget that binds the call."""
+        call = progress.call
+        assert call is not None
+        facts = spend_facts(progress, candidate.model)
+        book = self._budgets.book_if_fresh() or await self._budgets.fresh_book()
+        return SpendRequest(
+            hold_id=ids.new("hold"),
+            call_id=progress.incoming.id,
+            facts=facts,
+            matches=book.match(facts),
+            bound=candidate.bound,
+            reserve=self._reserve,
+            call=lost_call(progress, candidate),
+            because=candidate.ceilings.because,
+            priced=candidate.price is not None,
+            clamp=clamp_of(call, candidate),
+            wait_seconds=self._wait_seconds,
+            downgraded="downgraded_to" in progress.story,
+        )
+
+    def upstream_request(self, progress: Progress, attempt: Attempt) -> UpstreamRequest:
+        """The caller's bytes, changed only in model, output ceiling and stream options."""
+        call, incoming, candidate = progress.call, progress.incoming, attempt.candidate
+        assert call is not None
+        provider = candidate.provider
+        body = reader(call.dialect).rewrite(
+            call,
+            model=candidate.model,
+            output_tokens_max=output_tokens_to_send(
+                call,
+                candidate,
+                attempt.hold.clamped_tokens,
+                blocking=any(_blocks(match) for match in attempt.hold.matches),
+            ),
+            output_field=provider.output_field(call),
+            ask_stream_usage=True,
+        )
+        return provider.request(call, path_of(incoming), body, sent_headers(incoming))
+
+
+def path_of(incoming: Incoming) -> str:
+    """What the caller asked for after `/v1`, with its query."""
+    path = incoming.operation.path
+    if incoming.query:
+        return f"{path}?{incoming.query.decode('ascii', 'replace')}"
+    return path
+
+
+def sent_headers(incoming: Incoming) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in incoming.headers}
+
+
+def _blocks(match: BudgetMatch) -> bool:
+    return match.budget.action is not BreachAction.ALERT_ONLY

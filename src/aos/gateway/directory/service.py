@@ -1,0 +1,95 @@
+"""Where each name leads: the environment's providers and what the tenant declares."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from aos.catalog import Catalog
+from aos.gateway.limits import RESOLUTIONS_KEPT_MAX
+from aos.messages import Dialect
+from aos.providers import Provider, Registry
+from aos.routing import Hints, RouteBook, Target, Upstream, resolve_for
+
+MakeProvider = Callable[[str, Upstream], Provider]
+"""(tenant id, declaration) → the upstream as something to call."""
+
+
+class Directory:
+    """Snapshots of routes and prices, made into answers that cost one look-up.
+
+    `forget` whenever either snapshot was replaced.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        routes: RouteBook,
+        catalog: Catalog,
+        make_provider: MakeProvider,
+        variables: Mapping[str, str],
+    ) -> None:
+        self._registry = registry
+        self._routes = routes
+        self._catalog = catalog
+        self._make_provider = make_provider
+        self._environment = {provider.config.id: provider for provider in registry.configured()}
+        self._stand_in = next(iter(self._environment)) if registry.is_stub else None
+        self._hints = Hints(names=self._known_names, variables=variables)
+        self._resolved: dict[tuple[str, str], tuple[Target, ...]] = {}
+        self._declared: dict[tuple[str, str], Provider] = {}
+
+    def forget(self) -> None:
+        """Routes or prices changed: look everything up again."""
+        self._resolved.clear()
+        self._declared.clear()
+
+    def resolve(self, tenant_id: str, name: str) -> tuple[Target, ...]:
+        """Who serves `name` for this tenant. Raises what `routing.resolve` raises."""
+        known = self._resolved.get((tenant_id, name))
+        if known is not None:
+            return known
+        targets = resolve_for(
+            self._routes.of(tenant_id),
+            name,
+            self._catalog.book.providers_of,
+            self._environment.keys() if self._stand_in is None else (),
+            self._hints,
+            self._stand_in,
+        )
+        if len(self._resolved) >= RESOLUTIONS_KEPT_MAX:
+            self._resolved.clear()
+        self._resolved[tenant_id, name] = targets
+        return targets
+
+    def provider(self, tenant_id: str, provider_id: str) -> Provider:
+        """Raises ProviderNotConfigured."""
+        upstream = self._routes.of(tenant_id).upstreams.get(provider_id)
+        if upstream is None:
+            return self._registry.by_id(provider_id)
+        provider = self._declared.get((tenant_id, provider_id))
+        if provider is None:
+            provider = self._make_provider(tenant_id, upstream)
+            self._declared[tenant_id, provider_id] = provider
+        return provider
+
+    def speaks(self, tenant_id: str, target: Target, dialect: Dialect) -> bool:
+        return dialect in self.provider(tenant_id, target.provider).config.dialects
+
+    def listed(self, tenant_id: str) -> Iterator[tuple[str, Target, str]]:
+        """What this tenant can call: (name, first target, display name), aliases first."""
+        routes = self._routes.of(tenant_id)
+        for alias in routes.aliases:
+            yield alias, self.resolve(tenant_id, alias)[0], alias
+        for upstream in routes.upstreams.values():
+            for declared in upstream.models:
+                yield declared.id, Target(upstream.id, declared.id), declared.id
+        if self._stand_in is None:
+            for provider in self._environment.values():
+                seller = provider.config.price_provider or provider.config.id
+                for model in self._catalog.book.models(seller):
+                    yield model.id, Target(provider.config.id, model.id), model.name
+        elif not routes.upstreams:
+            for model in self._catalog.book.models():
+                if model.provider in self._hints.variables:
+                    yield model.id, Target(self._stand_in, model.id, model.provider), model.name
+
+    def _known_names(self) -> Iterator[str]:
+        return (model.id for model in self._catalog.book.models())

@@ -1,0 +1,1 @@
+"""What costs nothing: listing models, counting tokens, reading what a provider keeps."""

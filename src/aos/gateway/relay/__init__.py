@@ -1,0 +1,1 @@
+"""Carries an answer's bytes to the caller and says what they came to."""

@@ -1,0 +1,176 @@
+"""Pure: what an answer came to, priced by the model that the provider says it ran."""
+
+from datetime import datetime
+
+from aos.catalog import Cost, PriceBook, PriceVersion, Unpriced, billed_context, calculate_cost
+from aos.gateway.model import Attempt, Candidate, Headers
+from aos.gateway.settlement.model import Outcome
+from aos.kit.errors import AosError
+from aos.kit.money import Nanousd, ceiling, format_usd
+from aos.messages import ModelCall, Reported, StreamReader, TokenUsage
+from aos.providers import estimate_cut
+from aos.usage import CallStatus
+
+
+class Pricer:
+    """Prices what was used. Holds the snapshot that was in force when the call came in."""
+
+    def __init__(self, book: PriceBook, tenant_id: str, at: datetime) -> None:
+        self._book = book
+        self._tenant_id = tenant_id
+        self._at = at
+
+    def price_of(self, candidate: Candidate, model: str | None) -> PriceVersion | None:
+        """The price of the model that answered; the asked-for one's where it is not known."""
+        if model is None or model == candidate.model:
+            return candidate.price
+        found = self._book.find_pricing(candidate.prices_of, model, self._at, self._tenant_id)
+        return found or candidate.price
+
+    def bill(
+        self, candidate: Candidate, call: ModelCall, reported: Reported
+    ) -> tuple[Cost, ...] | None:
+        """One bill for each reported iteration; None as soon as one cannot be priced."""
+        context = billed_context(call, reported)
+        bills = []
+        for model, usage in reported.usages:
+            price = self.price_of(candidate, model or reported.model)
+            if price is None:
+                return None
+            try:
+                bills.append(calculate_cost(price, usage, context))
+            except Unpriced:
+                return None
+        return tuple(bills)
+
+
+def answered(
+    pricer: Pricer, attempt: Attempt, call: ModelCall, reported: Reported, fault: str | None = None
+) -> Outcome:
+    """A complete answer with its usage: the truth. `fault` is an error it ended with."""
+    status = CallStatus.UPSTREAM_ERROR if fault else CallStatus.OK
+    error: dict[str, object] | None = None
+    if fault:
+        error = {"code": "upstream_error", "message": fault}
+    bills = pricer.bill(attempt.candidate, call, reported)
+    if bills is None:
+        return Outcome(
+            status,
+            posted=Nanousd(0),
+            cost=None,
+            spent=True,
+            usage=reported.usage,
+            reported=reported,
+            error=error,
+        )
+    amount = Nanousd(sum(bill.amount for bill in bills))
+    return Outcome(
+        status,
+        posted=amount,
+        cost=amount,
+        spent=True,
+        usage=reported.usage,
+        reported=reported,
+        cost_lines=_lines(bills),
+        price_id=bills[0].price_id if bills else None,
+        error=error,
+    )
+
+
+def cut(
+    attempt: Attempt,
+    call: ModelCall,
+    status: CallStatus,
+    stream: StreamReader | None,
+    error: dict[str, object] | None = None,
+) -> Outcome:
+    """An answer without its usage: post the most that it can have cost, marked estimated."""
+    candidate = attempt.candidate
+    reported = stream.reported if stream is not None else Reported()
+    if candidate.bound is None:
+        return Outcome(
+            status, posted=Nanousd(0), cost=None, spent=True, estimated=True, error=error
+        )
+    usage = estimate_cut(
+        call,
+        candidate.ceilings,
+        reported,
+        output_bytes=stream.output_bytes if stream is not None else 0,
+        hidden_reasoning=stream is None or candidate.provider.hides_reasoning(call),
+    )
+    amount = min(attempt.hold.amount, _most(candidate, usage))
+    return Outcome(
+        status,
+        posted=amount,
+        cost=amount,
+        spent=True,
+        estimated=True,
+        usage=usage,
+        reported=reported,
+        price_id=candidate.price.id if candidate.price else None,
+        error=error,
+    )
+
+
+def failed(error: AosError, status: CallStatus = CallStatus.UPSTREAM_ERROR) -> Outcome:
+    """The upstream was never reached: nothing was spent."""
+    return Outcome(
+        status,
+        posted=Nanousd(0),
+        cost=Nanousd(0),
+        spent=False,
+        error={"code": error.code, "message": error.message},
+    )
+
+
+def _most(candidate: Candidate, usage: TokenUsage) -> Nanousd:
+    """The input at its bound, the output at the dearest rate: never less than the truth."""
+    return Nanousd(
+        candidate.input_bound + ceiling(usage.output_tokens * candidate.pico_per_output_token)
+    )
+
+
+def _lines(bills: tuple[Cost, ...]) -> tuple[dict[str, object], ...]:
+    return tuple(
+        {"unit": line.unit, "quantity": line.quantity, "pico_per_unit": line.pico_per_unit}
+        for bill in bills
+        for line in bill.lines
+    )
+
+
+def refused_upstream(error: dict[str, object], status: int, request_id: str | None) -> Outcome:
+    """The upstream answered with an error: it bills nothing for that."""
+    return Outcome(
+        CallStatus.UPSTREAM_ERROR,
+        posted=Nanousd(0),
+        cost=Nanousd(0),
+        spent=False,
+        upstream_status=status,
+        upstream_request_id=request_id,
+        error=error,
+    )
+
+
+def status_for_caller(status: int) -> int:
+    """An upstream's error status as the caller gets it.
+
+    401 would blame the caller's key for a fault of ours, 500 would blame AOS for the upstream's:
+    both become 502. Everything else says the same on both sides.
+    """
+    return 502 if status in {401, 500} else status
+
+
+def told_of(attempt: Attempt, model: str, cost: Nanousd | None) -> Headers:
+    """What the answer's headers tell: provider, model, cost (not on streams), budget left."""
+    headers: Headers = [
+        (b"x-aos-provider", attempt.candidate.provider.config.id.encode()),
+        (b"x-aos-model", model.encode("ascii", "replace")),
+    ]
+    if cost is not None:
+        headers.append((b"x-aos-cost-usd", format_usd(cost).encode()))
+    left = [b.available for b in attempt.balances if b.available is not None]
+    if left:
+        headers.append((b"x-aos-budget-remaining-usd", format_usd(min(left)).encode()))
+    if attempt.hold.clamped_tokens is not None:
+        headers.append((b"x-aos-clamped-output-tokens", str(attempt.hold.clamped_tokens).encode()))
+    return headers

@@ -1,0 +1,188 @@
+"""Carries one answer: sends the request, reads or relays what comes back."""
+
+import asyncio
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Self
+
+from aos.gateway.errors import CallerGone
+from aos.gateway.limits import (
+    ANSWER_BYTES_MAX,
+    ERROR_BYTES_MAX,
+    ERROR_MESSAGE_CHARACTERS_MAX,
+)
+from aos.gateway.model import Attempt, Headers, Progress, Reply
+from aos.gateway.relay.rules import answered, cut, refused_upstream, status_for_caller, told_of
+from aos.gateway.settlement.model import Outcome
+from aos.kit.clock import Clock
+from aos.messages import reader
+from aos.providers import (
+    UpstreamAnswer,
+    UpstreamBroken,
+    UpstreamRequest,
+    Upstreams,
+    relayed_headers,
+)
+from aos.usage import CallStatus
+
+_BAD: Final = 400
+_SERVER_ERROR: Final = 500
+_TOO_MANY: Final = 429
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What an attempt came to, and what is still to be sent once that is on the books.
+
+    `rest` is the whole body, or the held back end of a stream.
+    """
+
+    outcome: Outcome
+    status: int
+    headers: Headers
+    rest: bytes
+    another_may_do: bool = False
+    """The upstream is overloaded or failing: the next candidate may be asked instead."""
+
+
+class Relay:
+    """One way to an upstream and back."""
+
+    def __init__(self, upstreams: Upstreams, clock: Clock) -> None:
+        self._upstreams = upstreams
+        self._clock = clock
+
+    async def carry(
+        self, progress: Progress, attempt: Attempt, request: UpstreamRequest, reply: Reply
+    ) -> Delivery:
+        """Raises the upstream's typed errors; `progress.stream` tells how far a stream came."""
+        answer = await self._upstreams.send(attempt.candidate.provider, request)
+        try:
+            if answer.status >= _BAD:
+                return await self._refusal(answer)
+            if progress.call and progress.call.stream and _is_event_stream(answer):
+                return await self._stream(progress, attempt, answer, reply)
+            return await self._whole(progress, attempt, answer)
+        finally:
+            await answer.close()
+
+    async def _whole(
+        self, progress: Progress, attempt: Attempt, answer: UpstreamAnswer
+    ) -> Delivery:
+        call = progress.call
+        assert call is not None
+        body = await answer.read(ANSWER_BYTES_MAX)
+        reported = reader(call.dialect).read_answer(body)
+        if reported.usages:
+            outcome = answered(progress.pricer, attempt, call, reported)
+        else:
+            outcome = cut(attempt, call, CallStatus.OK, None)
+        return Delivery(outcome, answer.status, relayed_headers(answer.headers), body)
+
+    async def _stream(
+        self, progress: Progress, attempt: Attempt, answer: UpstreamAnswer, reply: Reply
+    ) -> Delivery:
+        """Relays up to the terminal event, which waits for the settlement."""
+        call = progress.call
+        assert call is not None
+        stream = progress.stream = reader(call.dialect).stream(call)
+        headers = relayed_headers(answer.headers) + told_of(attempt, attempt.candidate.model, None)
+        await reply.start(answer.status, headers)
+        progress.answered = True
+        async for chunk in answer.chunks():
+            ready = stream.feed(chunk)
+            if ready:
+                if progress.first_token_at is None:
+                    progress.first_token_at = self._clock.monotonic()
+                await reply.send(ready, last=False)
+            if stream.finished:
+                break
+        rest = stream.finish()
+        reported, fault = stream.reported, stream.upstream_error
+        if not reported.complete and fault is None:
+            raise UpstreamBroken("the upstream ended its stream before it was complete")
+        if reported.usages:
+            outcome = answered(progress.pricer, attempt, call, reported, fault)
+        else:
+            status = CallStatus.UPSTREAM_ERROR if fault else CallStatus.OK
+            error: dict[str, object] | None = None
+            if fault:
+                error = {"code": "upstream_error", "message": fault}
+            outcome = cut(attempt, call, status, stream, error)
+        return Delivery(outcome, answer.status, [], rest)
+
+    async def _refusal(self, answer: UpstreamAnswer) -> Delivery:
+        """A 4xx or 5xx: nothing was spent, and the upstream's own message is kept."""
+        body = await answer.read(ERROR_BYTES_MAX)
+        message = body[:ERROR_MESSAGE_CHARACTERS_MAX].decode("utf-8", "replace")
+        error = {"code": "upstream_error", "status": answer.status, "message": message}
+        return Delivery(
+            refused_upstream(error, answer.status, _request_id(answer)),
+            status_for_caller(answer.status),
+            relayed_headers(answer.headers),
+            body,
+            another_may_do=answer.status >= _SERVER_ERROR or answer.status == _TOO_MANY,
+        )
+
+
+class CallerWatch:
+    """Notices that the caller has left, and ends what `guards` with CallerGone.
+
+    One watcher a call, armed only while waiting for something that costs money or time; what
+    settles money is never interrupted. Built like `asyncio.timeout()`: a cancellation from
+    elsewhere passes through untouched.
+    """
+
+    def __init__(self, reply: Reply, *, deaf: bool = False) -> None:
+        self._reply = reply
+        self._deaf = deaf
+        self._gone = False
+        self._guarded: asyncio.Task[Any] | None = None
+        self._watcher: asyncio.Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        if self._deaf:
+            return self
+        if self._gone:
+            raise CallerGone("the caller left")
+        if self._watcher is None:
+            self._watcher = asyncio.ensure_future(self._reply.gone())
+            self._watcher.add_done_callback(self._on_gone)
+        self._guarded = asyncio.current_task()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        guarded, self._guarded = self._guarded, None
+        ours = self._gone and kind is asyncio.CancelledError
+        if ours and guarded is not None and guarded.uncancel() <= 0:
+            raise CallerGone("the caller left before the answer was complete") from None
+
+    def close(self) -> None:
+        if self._watcher is not None:
+            self._watcher.remove_done_callback(self._on_gone)
+            self._watcher.cancel()
+
+    def _on_gone(self, watcher: "asyncio.Future[None]") -> None:
+        if not watcher.cancelled():
+            self._gone = True
+            if self._guarded is not None:
+                self._guarded.cancel()
+
+
+def _is_event_stream(answer: UpstreamAnswer) -> bool:
+    for name, value in answer.headers:
+        if name.lower() == b"content-type":
+            return value.lstrip().lower().startswith(b"text/event-stream")
+    return False
+
+
+def _request_id(answer: UpstreamAnswer) -> str | None:
+    for name, value in answer.headers:
+        if name.lower() in {b"request-id", b"x-request-id"}:
+            return value.decode("latin-1")
+    return None

@@ -1,0 +1,70 @@
+"""Commits endings: ledger, attempt row and call row in one transaction, many calls at once."""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from aos.budgets import Admission
+from aos.gateway.limits import SETTLEMENT_RETRY_SECONDS, SETTLEMENT_WAIT_SECONDS_MAX
+from aos.gateway.settlement.model import Ending
+from aos.gateway.store import record_objects
+from aos.infra.batching import Batcher
+from aos.infra.errors import DatabaseUnavailable
+from aos.infra.postgres import Database
+from aos.ledger import Ledger, SettlementResult
+from aos.usage import record
+
+log = structlog.get_logger("aos.gateway.settlement")
+
+
+class Settler:
+    """The one writer of endings.
+
+    While the database is away, endings wait in memory and are retried in order; their number is
+    bounded by the calls in flight, because nothing new is admitted without a hold.
+    """
+
+    def __init__(self, database: Database, ledger: Ledger, admission: Admission) -> None:
+        self._database = database
+        self._ledger = ledger
+        self._admission = admission
+        self._batcher: Batcher[Ending, SettlementResult | None] = Batcher(self._commit, lanes=2)
+
+    async def settle(self, ending: Ending) -> SettlementResult | None:
+        """Commit, waiting at most a second; None when it is still being retried by then."""
+        try:
+            async with asyncio.timeout(SETTLEMENT_WAIT_SECONDS_MAX):
+                return await self._batcher.submit(ending)
+        except TimeoutError:
+            log.warning("settlement_delayed", hold=ending.settlement and ending.settlement.hold_id)
+            return None
+
+    async def close(self) -> None:
+        """Wait for what is under way: an orderly stop leaves nothing to the reaper."""
+        await self._batcher.settle()
+
+    async def _commit(self, endings: Sequence[Ending]) -> list[SettlementResult | None]:
+        while True:
+            try:
+                return await self._commit_once(endings)
+            except DatabaseUnavailable:
+                await asyncio.sleep(SETTLEMENT_RETRY_SECONDS)
+
+    async def _commit_once(self, endings: Sequence[Ending]) -> list[SettlementResult | None]:
+        settlements = [e.settlement for e in endings if e.settlement is not None]
+        objects = [made for e in endings for made in e.made_objects]
+        async with self._database.system() as tx:
+            await record(
+                tx,
+                [e.call for e in endings if e.call is not None],
+                [e.attempt for e in endings if e.attempt is not None],
+            )
+            if objects:
+                await record_objects(tx, objects)
+            # Last: it locks the accounts until the commit.
+            settled = await self._ledger.settle(tx, settlements) if settlements else []
+        by_hold = {result.hold_id: result for result in settled}
+        for result in settled:
+            self._admission.settled(result.balances)
+        return [by_hold.get(e.settlement.hold_id) if e.settlement else None for e in endings]

@@ -1,0 +1,105 @@
+"""A whole gateway in the test's own process, behind a real socket."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import uvicorn
+
+from aos.app.main import control_of
+from aos.app.service import House, open_house
+from aos.identity import ensure_admin_key
+from aos.infra.settings import Settings
+from aos.kit.clock import Clock
+
+ADMIN_KEY = "aos-admin-key-for-tests-0123456789"
+PROVIDER_VARIABLES = (
+    "OPENAI_API_KEY",
+    "OPENAI_BASE_URL",
+    "ANTHROPIC_API_KEY",
+    "ANTHROPIC_BASE_URL",
+)
+
+
+@dataclass
+class Gate:
+    """A running house: `call` speaks to the gateway, `api` to the control plane."""
+
+    url: str
+    house: House
+    session: aiohttp.ClientSession
+
+    async def call(
+        self, body: dict[str, Any], path: str = "/v1/chat/completions", **headers: str
+    ) -> tuple[int, dict[str, str], Any]:
+        """Status, headers in lower case, JSON (or bytes for a stream)."""
+        sent = {"authorization": f"Bearer {ADMIN_KEY}", **headers}
+        async with self.session.post(self.url + path, json=body, headers=sent) as answer:
+            got = {name.lower(): value for name, value in answer.headers.items()}
+            if answer.content_type == "text/event-stream":
+                return answer.status, got, await answer.read()
+            return answer.status, got, await answer.json(content_type=None)
+
+    async def api(self, method: str, path: str, body: object = None, **headers: str) -> Any:
+        sent = {"authorization": f"Bearer {ADMIN_KEY}", **headers}
+        async with self.session.request(method, self.url + path, json=body, headers=sent) as answer:
+            content = await answer.json(content_type=None)
+            assert answer.status < 400, content
+            return content
+
+    async def calls(self) -> list[dict[str, Any]]:
+        return list((await self.api("GET", "/api/v1/usage/calls"))["items"])
+
+
+@asynccontextmanager
+async def open_gate(
+    database_url: str,
+    upstream_url: str | None,
+    *,
+    clock: Clock | None = None,
+    **variables: str,
+) -> AsyncIterator[Gate]:
+    """A gateway on this database whose providers are all at `upstream_url` (None: the stub)."""
+    if upstream_url is not None:
+        variables = {
+            "OPENAI_API_KEY": "sk-test",
+            "OPENAI_BASE_URL": f"{upstream_url}/v1",
+            "ANTHROPIC_API_KEY": "sk-ant-test",
+            "ANTHROPIC_BASE_URL": upstream_url,
+            **variables,
+        }
+    with pytest.MonkeyPatch.context() as patch:
+        for name in PROVIDER_VARIABLES:
+            patch.delenv(name, raising=False)
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        settings = Settings()
+        async with open_house(settings, database_url, control_of, clock) as house:
+            await ensure_admin_key(house.core.database, Path("/nonexistent"), ADMIN_KEY)
+            async with served(house) as url, aiohttp.ClientSession() as session:
+                yield Gate(url, house, session)
+
+
+@asynccontextmanager
+async def served(house: House) -> AsyncIterator[str]:
+    """The house behind a real socket; yields its address."""
+    config = uvicorn.Config(
+        house.asgi, host="127.0.0.1", port=0, lifespan="off", log_level="warning", loop="none"
+    )
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    task = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.005)
+        if task.done():
+            task.result()
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task

@@ -63,3 +63,10 @@ CHANGES_ASKED_SECONDS: Final = 10.0
 CHANGES_RECONNECT_SECONDS_MAX: Final = 1.0
 
 CHANGES_START_SECONDS_MAX: Final = 15.0
+
+METRIC_MODELS_MAX: Final = 200
+"""Models with series of their own on `/metrics`; later ones are counted as `other`."""
+
+METRIC_TENANTS_MAX: Final = 100
+
+METRIC_AGENTS_MAX: Final = 50

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from aos.cli import agents, budgets, calls, keys
+from aos.cli import agents, budgets, calls, database, keys, prices
 from aos.cli.config import apply, export
 from aos.cli.connect import connect
 from aos.cli.errors import CommandFailed
@@ -20,6 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="AOS: an LLM gateway with hard budgets.",
 )
+app.command()(database.migrate)
 app.command()(apply)
 app.command()(export)
 app.command()(connect)
@@ -28,6 +29,8 @@ app.add_typer(agents.app, name="agents")
 app.add_typer(keys.app, name="keys")
 app.add_typer(budgets.app, name="budgets")
 app.add_typer(calls.app, name="calls")
+app.add_typer(prices.app, name="prices")
+app.add_typer(database.ledger, name="ledger")
 # Names of the earlier command line, kept for scripts.
 app.command("create-agent", hidden=True)(agents.create)
 app.command("list-agents", hidden=True)(agents.list_)
@@ -63,7 +66,7 @@ def main() -> None:
         print(f"aos: {failure}", file=sys.stderr)
         sys.exit(failure.exit_code)
     except AosError as failure:
-        print(f"aos: {failure.message} ({failure.code})", file=sys.stderr)
+        print(f"aos: {' '.join(failure.message.split())} ({failure.code})", file=sys.stderr)
         sys.exit(1)
     except BrokenPipeError:
         # The reader of a pipe (`| head`) has seen enough.

@@ -1,0 +1,107 @@
+"""The database itself: migrate it, and prove its books. Works while a gateway runs on it."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from aos.cli.errors import CommandFailed
+from aos.cli.output import Json, field, print_json, print_table
+
+ledger = typer.Typer(no_args_is_help=True, help="The ledger: is every cent where it should be?")
+
+_COLUMNS = [
+    field("problem"),
+    field("tenant_id"),
+    field("account_id"),
+    field("hold_id"),
+    field("expected"),
+    field("found"),
+]
+
+
+def migrate(
+    *,
+    sql: Annotated[
+        bool, typer.Option("--sql", help="Print schema and prices as one SQL script.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring the database to this version's schema and prices."""
+    from aos.catalog import seed_prices, seed_sql
+    from aos.infra.postgres.migrate import migrate as run
+    from aos.infra.postgres.migrate import migration_sql, newest_revision
+
+    if sql:
+        print(migration_sql())
+        print(seed_sql())
+        return
+    with open_database() as url:
+        migrated = run(url)
+        seeded = seed_prices(url)
+    if as_json:
+        print_json({"revision": newest_revision(), "migrated": migrated, "prices_seeded": seeded})
+        return
+    print(f"{'migrated to' if migrated else 'already at'} {newest_revision()}")
+    if seeded:
+        print("prices are those of the installed table")
+
+
+@ledger.command()
+def verify(*, as_json: Json = False) -> None:
+    """Prove that every balance is the sum of its journal; fail loudly otherwise."""
+    import asyncio
+    from dataclasses import asdict
+
+    async def run(url: str) -> list[dict[str, object]]:
+        from aos.infra.postgres import Database
+        from aos.kit.ids import new
+        from aos.ledger import Ledger
+
+        database = await Database(url).open()
+        try:
+            mismatches = await Ledger(database, new("proc")).verify()
+        finally:
+            await database.close()
+        return [asdict(one) for one in mismatches]
+
+    with open_database() as url:
+        problems = asyncio.run(run(url))
+    if as_json:
+        print_json({"ok": not problems, "problems": problems})
+    elif problems:
+        print_table(problems, _COLUMNS)
+    else:
+        print("the ledger adds up: every balance is the sum of its journal")
+    if problems:
+        raise CommandFailed(f"{len(problems)} things on the books cannot be")
+
+
+@contextmanager
+def open_database() -> Iterator[str]:
+    """URL for work past any pooler: the configured database, or the private one of AOS_HOME.
+
+    The private server is started where it does not run, and left to its other users where it does.
+    """
+    import structlog
+
+    from aos.infra.postgres import PrivateServer
+    from aos.infra.settings import Settings
+
+    # Standard output belongs to the answer, and a failure is one line, not one for each try.
+    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    settings = Settings()
+    configured = settings.database.direct_url or settings.database.url
+    if configured is not None:
+        yield configured.get_secret_value()
+        return
+    server = PrivateServer(settings.server.home_path)
+    url = server.start()
+    try:
+        yield url
+    finally:
+        server.stop()

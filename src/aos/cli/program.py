@@ -13,6 +13,7 @@ from aos.cli.config import apply, export
 from aos.cli.connect import connect
 from aos.cli.errors import CommandFailed
 from aos.cli.load import load
+from aos.cli.server import serve
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="AOS: an LLM gateway with hard budgets.",
 )
+app.command()(serve)
 app.command()(database.migrate)
 app.command()(apply)
 app.command()(export)

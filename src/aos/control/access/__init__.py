@@ -1,0 +1,1 @@
+"""Who may use a door of the control plane."""

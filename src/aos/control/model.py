@@ -1,0 +1,30 @@
+"""What the control plane is given. A resource adds a field here and a line in `api.ROUTERS`."""
+
+from dataclasses import dataclass
+
+from aos.identity import Agents, Authenticator, Keys, OwnBudgets, SpendReader, Tenants
+from aos.infra.postgres import Database
+from aos.kit.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class AccessPolicy:
+    enforce_tenancy: bool = False
+    """X-Tenant-Id is required (ENFORCE_TENANCY)."""
+    enforce_scopes: bool = True
+    """A key needs the scope for what it does (RBAC_ENFORCE)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlServices:
+    """The rooms' services, each made once in `app`."""
+
+    database: Database
+    clock: Clock
+    policy: AccessPolicy
+    authenticator: Authenticator
+    tenants: Tenants
+    agents: Agents
+    keys: Keys
+    own_budgets: OwnBudgets
+    spend: SpendReader

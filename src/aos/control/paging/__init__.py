@@ -1,0 +1,1 @@
+"""Lists in pages: bounded, and steady while rows are added."""

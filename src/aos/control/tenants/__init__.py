@@ -1,0 +1,1 @@
+"""`/api/v1/tenants`: the tenant that a key belongs to."""

@@ -1,0 +1,1 @@
+"""Writes that may be repeated: one transaction for the change and the memory of its answer."""

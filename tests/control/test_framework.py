@@ -231,7 +231,7 @@ async def test_the_openapi_file_is_tidy(control: FastAPI) -> None:
 
 async def test_a_database_that_is_away_is_503(services: ControlServices) -> None:
     secret = await new_secret(services, "ten_1", Scope.ADMIN)
-    away = await Database("postgresql:///aos?host=/nonexistent").open()
+    away = await Database("postgresql:///aos?host=/nonexistent").open(wait=False)
     try:
         app = create_control_app(replace(services, database=away))
         async with client_of(app, secret) as client:

@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from aos.control.limits import INSTANT_MAX_YEAR
-from aos.identity.limits import LABEL_LENGTH_MAX, NAME_LENGTH_MAX
+from aos.identity import LABEL_LENGTH_MAX, NAME_LENGTH_MAX
 from aos.kit.errors import InvalidInput
 from aos.kit.money import Nanousd, format_usd, parse_usd
 

@@ -25,6 +25,17 @@ from aos.identity.errors import (
     Unauthenticated,
 )
 from aos.identity.keys.service import Keys
+from aos.identity.limits import (
+    BUDGET_CENTS_MAX,
+    GRACE_SECONDS_MAX,
+    LABEL_LENGTH_MAX,
+    MODELS_MAX,
+    NAME_LENGTH_MAX,
+    RATE_MAX,
+    TAG_NAME_LENGTH_MAX,
+    TAG_VALUE_LENGTH_MAX,
+    TAGS_MAX,
+)
 from aos.identity.model import (
     AdminKey,
     Agent,
@@ -53,6 +64,15 @@ from aos.identity.service import Authenticator, News
 from aos.identity.tenants.service import Tenants
 
 __all__ = [
+    "BUDGET_CENTS_MAX",
+    "GRACE_SECONDS_MAX",
+    "LABEL_LENGTH_MAX",
+    "MODELS_MAX",
+    "NAME_LENGTH_MAX",
+    "RATE_MAX",
+    "TAGS_MAX",
+    "TAG_NAME_LENGTH_MAX",
+    "TAG_VALUE_LENGTH_MAX",
     "AdminKey",
     "AdminKeyRefused",
     "Agent",

@@ -5,8 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from aos.control.schemas import Answer, Body, Instant, Name, Usd
-from aos.identity import Agent, AgentStatus
-from aos.identity.limits import BUDGET_CENTS_MAX
+from aos.identity import BUDGET_CENTS_MAX, Agent, AgentStatus
 from aos.kit.money import Nanousd, to_cents
 
 Cents = Annotated[

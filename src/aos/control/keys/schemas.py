@@ -17,14 +17,18 @@ from aos.control.schemas import (
     Usd,
     UsdInput,
 )
-from aos.identity import ApiKey, BindingBudget, KeyTerms, OwnBudget, Scope
-from aos.identity.limits import (
+from aos.identity import (
     GRACE_SECONDS_MAX,
     MODELS_MAX,
     RATE_MAX,
     TAG_NAME_LENGTH_MAX,
     TAG_VALUE_LENGTH_MAX,
     TAGS_MAX,
+    ApiKey,
+    BindingBudget,
+    KeyTerms,
+    OwnBudget,
+    Scope,
 )
 from aos.kit.money import Nanousd
 

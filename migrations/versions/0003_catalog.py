@@ -53,7 +53,8 @@ $$;
 
 -- A price of one model during [effective_from, effective_to). `rates` maps a unit to pico-dollars
 -- for one, or to {"base", "tiers": [[input tokens above which it holds, pico-dollars]]};
--- `variants` is [[key, value, rates]], the first that fits wins; `unmetered` names what the model
+-- `variants` is [[key, value, rates]], the first that fits wins; `surcharges` is [[key, value,
+-- percent of every token price]]; `unmetered` names what the model
 -- is also billed by that is not counted here, which makes it unpriced.
 -- tenant_id NULL = everybody's. `own` = set by people; beats the tables' price.
 CREATE TABLE aos.prices (
@@ -69,6 +70,7 @@ CREATE TABLE aos.prices (
   window_end integer,
   rates jsonb NOT NULL,
   variants jsonb NOT NULL DEFAULT '[]',
+  surcharges jsonb NOT NULL DEFAULT '[]',
   unmetered text[] NOT NULL DEFAULT '{}',
   created_at timestamptz NOT NULL DEFAULT now(),
   -- A table's price is everybody's; a tenant's price is always its own decision.
@@ -81,6 +83,7 @@ CREATE TABLE aos.prices (
   -- A fraction, a negative number or a text in place of a rate would be billed wrongly.
   CONSTRAINT prices_are_whole CHECK (
     jsonb_typeof(rates) = 'object' AND jsonb_typeof(variants) = 'array'
+    AND jsonb_typeof(surcharges) = 'array' AND aos.rates_are_whole(surcharges)
     AND aos.rates_are_whole(rates) AND aos.rates_are_whole(variants)),
   -- Two prices of one model at one instant would make a bill depend on the order of rows. The
   -- price for all day lives beside those for an hour of the day, hence the window of its own.
@@ -115,11 +118,11 @@ CREATE TRIGGER prices_keep BEFORE UPDATE ON aos.prices
 -- The same price has the same id on every database.
 CREATE FUNCTION aos.price_id(
   tenant_id text, own boolean, provider text, model text, effective_from timestamptz,
-  window_start integer, rates jsonb, variants jsonb
+  window_start integer, terms jsonb
 ) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
   SELECT 'price_' || left(encode(sha256(convert_to(jsonb_build_array(
-    $1, $2, $3, $4, extract(epoch FROM $5), $6, $7, $8)::text, 'UTF8')), 'hex'), 26)
+    $1, $2, $3, $4, extract(epoch FROM $5), $6, $7)::text, 'UTF8')), 'hex'), 26)
 $$;
 
 -- Only the system (a transaction without a tenant) passes.
@@ -135,14 +138,15 @@ END $$;
 -- The prices of a table document as rows.
 CREATE FUNCTION aos.price_rows(providers jsonb) RETURNS TABLE (
   provider text, model text, effective_from timestamptz, effective_to timestamptz,
-  window_start integer, window_end integer, rates jsonb, variants jsonb, unmetered text[])
+  window_start integer, window_end integer, rates jsonb, variants jsonb, surcharges jsonb,
+  unmetered text[])
 LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
   SELECT p.document->>'id', r.model, r.effective_from, r.effective_to, r.window_start,
-         r.window_end, r.rates, r.variants, coalesce(r.unmetered, '{}')
+         r.window_end, r.rates, r.variants, r.surcharges, coalesce(r.unmetered, '{}')
   FROM jsonb_array_elements($1) AS p(document),
        jsonb_to_recordset(p.document->'prices') AS r(
          model text, effective_from timestamptz, effective_to timestamptz, window_start integer,
-         window_end integer, rates jsonb, variants jsonb, unmetered text[])
+         window_end integer, rates jsonb, variants jsonb, surcharges jsonb, unmetered text[])
 $$;
 
 CREATE FUNCTION aos.listed_models(providers jsonb) RETURNS TABLE (provider text, model text)
@@ -196,7 +200,8 @@ BEGIN
     AND e.window_end IS NOT DISTINCT FROM i.window_end
     AND greatest(e.effective_from, at) = greatest(i.effective_from, at)
     AND e.effective_to IS NOT DISTINCT FROM i.effective_to
-    AND e.rates = i.rates AND e.variants = i.variants AND e.unmetered = i.unmetered
+    AND e.rates = i.rates AND e.variants = i.variants AND e.surcharges = i.surcharges
+    AND e.unmetered = i.unmetered
   WHERE e.effective_to IS NULL OR e.effective_to > at;
 
   -- The rest of the models in the table: what has not begun goes, what is in force ends now.
@@ -215,11 +220,11 @@ BEGIN
   total := total + step;
 
   INSERT INTO aos.prices (id, own, provider, model, source, effective_from, effective_to,
-    window_start, window_end, rates, variants, unmetered)
-  SELECT aos.price_id(NULL, false, i.provider, i.model, starts.instant, i.window_start, i.rates,
-           i.variants),
+    window_start, window_end, rates, variants, surcharges, unmetered)
+  SELECT aos.price_id(NULL, false, i.provider, i.model, starts.instant, i.window_start,
+           jsonb_build_array(i.rates, i.variants, i.surcharges, i.unmetered)),
          false, i.provider, i.model, table_name, starts.instant, i.effective_to, i.window_start,
-         i.window_end, i.rates, i.variants, i.unmetered
+         i.window_end, i.rates, i.variants, i.surcharges, i.unmetered
   FROM aos.price_rows(providers) AS i
   LEFT JOIN (SELECT DISTINCT e.provider, e.model FROM aos.prices AS e WHERE NOT e.own) AS known
     ON known.provider = i.provider AND known.model = i.model
@@ -287,7 +292,7 @@ BEGIN
     effective_to, rates, variants)
   VALUES (
     aos.price_id(asked.tenant_id, true, asked.provider, asked.model, asked.effective_from, NULL,
-      asked.rates, asked.variants),
+      jsonb_build_array(asked.rates, asked.variants)),
     asked.tenant_id, true, asked.provider, asked.model, 'own', asked.effective_from,
     asked.effective_to, asked.rates, asked.variants)
   RETURNING id INTO found_id;

@@ -1,6 +1,6 @@
 """The integer kernel: bills and bounds."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given
@@ -230,6 +230,40 @@ def test_a_call_without_audio_is_not_held_at_the_price_of_audio() -> None:
     assert worst_case(audio, input_tokens=1, output_tokens=0, excluded=excluded).amount == 5_000
 
 
+@pytest.mark.parametrize(
+    "context",
+    [
+        {"service_tier": "ultrafast"},
+        {"service_tier": "priority"},
+        {"speed": "fast"},
+        {"region": "eu"},
+    ],
+)
+def test_a_context_that_may_be_dearer_than_any_price_known_is_unpriced(
+    context: dict[str, str],
+) -> None:
+    """A provider sells a new tier at six times the price before any table lists it."""
+    with pytest.raises(Unpriced):
+        calculate_cost(PLAIN, TokenUsage(input_tokens=1), context)
+    with pytest.raises(Unpriced):
+        worst_case(PLAIN, input_tokens=1, output_tokens=1, pinned=context)
+
+
+@pytest.mark.parametrize("tier", ["default", "standard", "auto", "flex", "batch"])
+def test_a_tier_that_is_no_dearer_is_billed_as_listed(tier: str) -> None:
+    assert calculate_cost(PLAIN, TokenUsage(input_tokens=1), {"service_tier": tier}).amount == 150
+
+
+def test_a_place_that_costs_more() -> None:
+    at_home = replace(CACHED, surcharges={("region", "us"): 110})
+    usage = TokenUsage(input_tokens=100, output_tokens=10, web_searches=1)
+    cost = calculate_cost(at_home, usage, {"region": "us"})
+    assert cost.amount == 100 * 3_300 + 10 * 16_500 + 10**7
+    open_bound = worst_case(at_home, input_tokens=100, output_tokens=10)
+    pinned = worst_case(at_home, input_tokens=100, output_tokens=10, pinned={"region": "global"})
+    assert (open_bound.amount, pinned.amount) == (825_000, 750_000)
+
+
 def test_what_a_request_pins() -> None:
     call = ModelCall(dialect=Dialect.OPENAI_CHAT, model="gpt-4o", body=b"{}")
     assert "service_tier" not in pinned_context(call)
@@ -254,7 +288,12 @@ PARTS = [
     PriceUnit.REQUEST,
 ]
 CONTEXTS = st.fixed_dictionaries(
-    {}, optional={"service_tier": st.sampled_from(["flex", "priority"]), "speed": st.just("fast")}
+    {},
+    optional={
+        "service_tier": st.sampled_from(["flex", "priority"]),
+        "speed": st.just("fast"),
+        "region": st.sampled_from(["us", "eu"]),
+    },
 )
 
 
@@ -268,7 +307,9 @@ def prices(draw: st.DrawFn) -> PriceVersion:
         key: {unit: draw(RATES) for unit in draw(st.lists(st.sampled_from(units), unique=True))}
         for key in draw(st.lists(st.sampled_from(keys), unique=True))
     }
-    return price(rates, variants)
+    surcharges = draw(st.dictionaries(st.sampled_from(["us", "eu"]), st.integers(50, 200)))
+    by_region = {("region", region): percent for region, percent in surcharges.items()}
+    return replace(price(rates, variants), surcharges=by_region)
 
 
 @st.composite
@@ -292,6 +333,8 @@ def usages(draw: st.DrawFn) -> TokenUsage:
 def test_no_bill_exceeds_its_bound(
     version: PriceVersion, usage: TokenUsage, context: dict[str, str], pin: bool, slack: int
 ) -> None:
+    known = {*version.variants, *version.surcharges}
+    context = {key: value for key, value in context.items() if (key, value) in known}
     bound = worst_case(
         version,
         input_tokens=usage.input_tokens + slack,

@@ -15,12 +15,13 @@ from aos.catalog import (
     PriceNotFound,
     PriceOverlap,
     Prices,
+    PriceTerms,
     PriceUnit,
     PriceVersion,
     read_table,
     seed_prices,
 )
-from aos.catalog.seed import TableRows
+from aos.catalog.seed import TableRows, own_price
 from aos.catalog.store import import_script
 from aos.infra.postgres import Database
 
@@ -53,6 +54,10 @@ def acme(rates: dict[str, Any], version: str = "2") -> TableRows:
     """The table of Acme, in which acme-2 now costs this."""
     models = [*ACME["providers"][0]["models"][:1], {"id": "acme-2", "prices": [{"rates": rates}]}]  # type: ignore[index]
     return read_table({**ACME, "version": version, "providers": [{"id": "acme", "models": models}]})
+
+
+def terms(usd: int, start: datetime | None = None, end: datetime | None = None) -> PriceTerms:
+    return PriceTerms("acme", "acme-2", {"input": str(usd)}, (), start, end)
 
 
 async def input_pico(
@@ -142,7 +147,9 @@ async def test_a_model_that_loses_its_price_becomes_unpriced(database: Database)
 async def test_a_tenants_own_price(database: Database) -> None:
     prices = Prices(database)
     await prices.import_table(read_table(ACME))
-    own = await prices.set_price("ten_a", "acme", "acme-2", {"input": "0.5", "output": "1"})
+    own = await prices.set_price(
+        "ten_a", PriceTerms("acme", "acme-2", {"input": "0.5", "output": "1"})
+    )
     assert own.tenant_id == "ten_a"
     assert await input_pico(database, "acme-2", TOMORROW, "ten_a") == 500_000
     assert await input_pico(database, "acme-2", TOMORROW, "ten_b") == 3_000_000
@@ -152,16 +159,16 @@ async def test_a_tenants_own_price(database: Database) -> None:
 
 async def test_the_same_own_price_again_is_the_same(database: Database) -> None:
     prices = Prices(database)
-    first = await prices.set_price("ten_a", "acme", "acme-2", {"input": "0.5"})
-    again = await prices.set_price("ten_a", "ACME", "Acme-2", {"input": "0.50"})
+    first = await prices.set_price("ten_a", PriceTerms("acme", "acme-2", {"input": "0.5"}))
+    again = await prices.set_price("ten_a", PriceTerms("ACME", "Acme-2", {"input": "0.50"}))
     assert first == again
 
 
 async def test_own_prices_follow_each_other(database: Database) -> None:
     prices = Prices(database)
-    await prices.set_price("ten_a", "acme", "acme-2", {"input": "1"})
-    await prices.set_price("ten_a", "acme", "acme-2", {"input": "3"}, during=(LATER, None))
-    await prices.set_price("ten_a", "acme", "acme-2", {"input": "2"}, during=(TOMORROW, None))
+    await prices.set_price("ten_a", terms(1))
+    await prices.set_price("ten_a", terms(3, LATER, None))
+    await prices.set_price("ten_a", terms(2, TOMORROW, None))
     at = [TOMORROW - timedelta(hours=1), TOMORROW, LATER]
     found = [await input_pico(database, "acme-2", one, "ten_a") for one in at]
     assert found == [1_000_000, 2_000_000, 3_000_000]
@@ -169,24 +176,44 @@ async def test_own_prices_follow_each_other(database: Database) -> None:
 
 async def test_overlap_is_refused(database: Database) -> None:
     prices = Prices(database)
-    await prices.set_price("ten_a", "acme", "acme-2", {"input": "3"}, during=(TOMORROW, None))
+    await prices.set_price("ten_a", terms(3, TOMORROW, None))
     with pytest.raises(PriceOverlap):
-        await prices.set_price("ten_a", "acme", "acme-2", {"input": "1"}, during=(None, LATER))
+        await prices.set_price("ten_a", terms(1, None, LATER))
 
 
 async def test_an_ended_price_gives_way(database: Database) -> None:
     prices = Prices(database)
     await prices.import_table(read_table(ACME))
-    own = await prices.set_price("ten_a", "acme", "acme-2", {"input": "1"})
+    own = await prices.set_price("ten_a", terms(1))
     await prices.end_price("ten_a", own.id)
     await prices.end_price("ten_a", own.id)
     assert await input_pico(database, "acme-2", TOMORROW, "ten_a") == 3_000_000
 
 
+async def test_a_price_set_in_a_transaction_that_fails_is_not_set(database: Database) -> None:
+    prices = Prices(database)
+    with pytest.raises(InvalidPrice):
+        async with database.tenant("ten_a") as tx:
+            await prices.set_current(tx, "ten_a", ("acme", "acme-1"), {"input": "1"})
+            await prices.set_current(tx, "ten_a", ("acme", "acme-2"), {"input": "-1"})
+    assert await listed(prices, "ten_a") == []
+
+
+async def test_a_price_ends_in_the_transaction_of_another(database: Database) -> None:
+    prices = Prices(database)
+    other = await prices.set_price("ten_b", terms(1))
+    async with database.tenant("ten_a") as tx:
+        await prices.set_current(tx, "ten_a", ("acme", "acme-2"), {"input": "1"})
+    async with database.tenant("ten_a") as tx:
+        await prices.end_current(tx, "ten_a", ("ACME", "acme-2"), TOMORROW)
+    assert await input_pico(database, "acme-2", TOMORROW, "ten_a") is None
+    assert [price.id for price in await listed(prices, "ten_b")] == [other.id]
+
+
 async def test_nobody_ends_the_price_of_another(database: Database) -> None:
     prices = Prices(database)
     await prices.import_table(read_table(ACME))
-    own = await prices.set_price("ten_a", "acme", "acme-2", {"input": "1"})
+    own = await prices.set_price("ten_a", terms(1))
     [table_price] = await listed(prices, "ten_b", model="acme-2")
     for price_id in (own.id, table_price.id, "price_none"):
         with pytest.raises(PriceNotFound):
@@ -196,7 +223,7 @@ async def test_nobody_ends_the_price_of_another(database: Database) -> None:
 async def test_the_operators_price_is_everybodys_and_outlives_an_import(database: Database) -> None:
     prices = Prices(database)
     await prices.import_table(read_table(ACME))
-    await prices.set_price(None, "acme", "acme-2", {"input": "9"})
+    await prices.set_price(None, terms(9))
     await prices.import_table(acme({"input": "5"}))
     assert await input_pico(database, "acme-2", TOMORROW, "ten_a") == 9_000_000
 
@@ -217,10 +244,9 @@ async def test_the_operators_price_is_everybodys_and_outlives_an_import(database
         {"input": {"base": "1", "tiers": [["10", "2"]]}},
     ],
 )
-async def test_a_price_that_means_nothing_is_refused(rates: dict[str, Any]) -> None:
-    prices = Prices(Database("postgresql://nobody@localhost/none"))
+def test_a_price_that_means_nothing_is_refused(rates: dict[str, Any]) -> None:
     with pytest.raises(InvalidPrice):
-        await prices.set_price("ten_a", "acme", "acme-2", rates)
+        own_price(PriceTerms("acme", "acme-2", rates))
 
 
 async def test_pages_of_prices(database: Database) -> None:
@@ -244,7 +270,7 @@ async def test_a_change_is_announced(database: Database) -> None:
     prices = Prices(database)
     await prices.import_table(read_table(ACME))
     versions = [await version()]
-    own = await prices.set_price("ten_a", "acme", "acme-2", {"input": "1"})
+    own = await prices.set_price("ten_a", terms(1))
     versions.append(await version())
     await prices.end_price("ten_a", own.id)
     versions.append(await version())
@@ -255,7 +281,7 @@ async def test_a_change_is_announced(database: Database) -> None:
 
 
 async def test_a_tenant_sees_no_other_tenants_price(database: Database) -> None:
-    await Prices(database).set_price("ten_a", "acme", "acme-2", {"input": "1"})
+    await Prices(database).set_price("ten_a", terms(1))
     async with database.tenant("ten_b") as tx:
         cursor = await tx.execute("SELECT * FROM aos.prices")
         assert await cursor.fetchall() == []

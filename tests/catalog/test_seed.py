@@ -169,6 +169,7 @@ def difference(
         ours = calculate_cost(price, usage, context)
     except Unpriced as error:
         unit = str(error.details["unit"]).replace("web_", "").replace("storage_", "")
+        unit = "tier" if unit.startswith("service_tier") else unit
         return "unmetered" if price.unmetered else f"no {unit} price"
     exact = theirs * 10**9
     if ours.amount == round(exact):
@@ -183,6 +184,7 @@ WHY_THEY_DIFFER = {
     "no search price": "they bill a search without a price as 0; here it is unpriced",
     "no output price": "they bill output of an embedding model as 0; here it is unpriced",
     "unmetered": "billed by hours, pages, characters, citations or video: not counted here yet",
+    "no tier price": "they bill an unlisted service tier as standard; it may be dearer",
     "finer than a pico-dollar": "the list price has a rounding error; ours is rounded up",
 }
 FINER_THAN_A_PICO_DOLLAR = {"google/gemini-", "~google/gemini-", "Qwen/Qwen3-VL-8B-Instruct"}
@@ -228,3 +230,32 @@ def test_only_a_newer_package_is_seeded() -> None:
     assert is_newer("0.2.10+1", "0.2.9+4")
     assert is_newer("0.2.3+2", "0.2.3+1")
     assert not is_newer("0.2.2+9", "0.2.3+1")
+
+
+def test_a_place_that_costs_more_is_in_the_seed(book: PriceBook) -> None:
+    usage = TokenUsage(input_tokens=1_000_000)
+    new, old = (
+        book.find_pricing("anthropic", name, NOW)
+        for name in ("claude-opus-4-8", "claude-opus-4-1-20250805")
+    )
+    assert new is not None
+    assert old is not None
+    assert calculate_cost(new, usage, {"region": "us"}).amount == 5_500_000_000
+    assert calculate_cost(old, usage, {"region": "not_available"}).amount == 15_000_000_000
+
+
+def test_windows_are_the_makers_where_the_table_rounds_them(book: PriceBook) -> None:
+    """A bound is cut at the window: a window that is too small is an overspend."""
+    found = {
+        name: getattr(book.find_model(provider, name), "context_window", None)
+        for provider, name in (
+            ("openai", "gpt-4.1-mini"),
+            ("google", "gemini-2.5-flash"),
+            ("anthropic", "claude-sonnet-4-6"),
+        )
+    }
+    assert found == {
+        "gpt-4.1-mini": 1_047_576,
+        "gemini-2.5-flash": 1_048_576,
+        "claude-sonnet-4-6": 1_000_000,
+    }

@@ -12,6 +12,7 @@ from aos.catalog.model import (
     Cost,
     CostLine,
     Model,
+    PriceTerms,
     PriceUnit,
     PriceVersion,
     Provider,
@@ -19,7 +20,7 @@ from aos.catalog.model import (
     WorstCase,
 )
 from aos.catalog.rules import billed_context, calculate_cost, pinned_context, worst_case
-from aos.catalog.seed import read_table, read_table_bytes
+from aos.catalog.seed import TableRows, read_table, read_table_bytes
 from aos.catalog.service import Catalog, Prices, seed_prices, seed_sql
 from aos.catalog.store import PriceFilter
 
@@ -37,11 +38,13 @@ __all__ = [
     "PriceFilter",
     "PriceNotFound",
     "PriceOverlap",
+    "PriceTerms",
     "PriceUnit",
     "PriceVersion",
     "Prices",
     "Provider",
     "Rate",
+    "TableRows",
     "Unpriced",
     "WorstCase",
     "billed_context",

@@ -12,6 +12,9 @@ names costs time and never memory."""
 RATE_USD_MAX: Final = 1_000_000
 """Dearest list price accepted (dollars a million tokens, or a thousand events)."""
 
+SURCHARGE_PERCENT_MAX: Final = 10_000
+"""Highest surcharge accepted, in percent of the listed price."""
+
 TABLE_BYTES_MAX: Final = 32 * 1024 * 1024
 """Largest price table that an import accepts."""
 

@@ -1,5 +1,6 @@
 """Models, prices and what a piece of usage costs. Prices are pico-dollars a unit."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -67,9 +68,26 @@ class PriceVersion:
     """(start, end) in seconds of the UTC day, for off-peak prices; None = all day."""
     own: bool = False
     """Set by people, not by a price table: it beats the table's price."""
+    surcharges: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Percent of all token prices that hold in a context, keyed as `variants` are; 110 = x 1.1."""
     unmetered: tuple[str, ...] = ()
     """What this model is also billed by that nobody counts here (hours of audio, pages, …).
     Where there is any, what a call costs is not known, and the model is unpriced."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriceTerms:
+    """An own price as people write it: dollars as decimal texts, as in a price table.
+
+    From `effective_from` (None = now) until `effective_to` (None = until the next one).
+    """
+
+    provider: str
+    model: str
+    rates: Mapping[str, Any]
+    variants: Sequence[Any] = ()
+    effective_from: datetime | None = None
+    effective_to: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,18 @@ from aos.messages import ModelCall, Reported, TokenUsage
 NO_CONTEXT: Final[Mapping[str, str]] = MappingProxyType({})
 NOTHING: Final[frozenset[PriceUnit]] = frozenset()
 
+NO_DEARER: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        "service_tier": frozenset(
+            {"default", "standard", "standard_only", "auto", "flex", "batch", "scale", "on_demand"}
+        ),
+        "speed": frozenset({"standard"}),
+        "region": frozenset({"global", "not_available"}),
+    }
+)
+"""What a context may say without being dearer than the listed price. Anything else that the price
+does not name (a new, faster tier) makes the call unpriced: it may cost a multiple."""
+
 _INPUT: Final = PriceUnit.INPUT
 _OUTPUT: Final = PriceUnit.OUTPUT
 _REQUEST: Final = PriceUnit.REQUEST
@@ -53,6 +65,7 @@ _EVENTS: Final = (
 _INPUT_UNITS: Final = (_INPUT, *(unit for unit, *_ in _INPUT_PARTS))
 _OUTPUT_UNITS: Final = (_OUTPUT, *(unit for unit, _ in _OUTPUT_PARTS))
 _EVENT_UNITS: Final = tuple(unit for unit, _ in _EVENTS)
+_NOT_TOKENS: Final = frozenset({_REQUEST, *_EVENT_UNITS})
 
 
 def calculate_cost(
@@ -65,7 +78,7 @@ def calculate_cost(
     """
     if price.unmetered:
         raise _unpriced(price, ", ".join(price.unmetered))
-    rates = rates_in(price, context) if context and price.variants else price.rates
+    rates = rates_in(price, context) if context else price.rates
     lines: list[CostLine] = []
     if usage.input_tokens:
         _bill_input(price, rates, usage, lines)
@@ -99,16 +112,18 @@ def worst_case(
     """
     if price.unmetered:
         raise _unpriced(price, ", ".join(price.unmetered))
+    _check_known(price, pinned)
     reachable = [price.rates]
     for (key, value), rates in price.variants.items():
         if rates and pinned.get(key, value) == value:
             reachable.append(rates)
+    percent = _dearest_percent(price, pinned)
     fixed = _dearest(reachable, (_REQUEST,), input_tokens, NOTHING) or 0
     if input_tokens:
         if _INPUT not in price.rates:
             raise _unpriced(price, _INPUT)
         dearest = _dearest(reachable, _INPUT_UNITS, input_tokens, excluded)
-        fixed += input_tokens * (dearest or 0)
+        fixed += input_tokens * -(-(dearest or 0) * percent // 100)
     if web_searches:
         search = _dearest(reachable, _EVENT_UNITS, input_tokens, NOTHING)
         if search is None:
@@ -118,29 +133,40 @@ def worst_case(
     if output_tokens:
         if _OUTPUT not in price.rates:
             raise _unpriced(price, _OUTPUT)
-        per_output = _dearest(reachable, _OUTPUT_UNITS, input_tokens, excluded) or 0
+        dearest = _dearest(reachable, _OUTPUT_UNITS, input_tokens, excluded)
+        per_output = -(-(dearest or 0) * percent // 100)
     return WorstCase(ceiling(fixed + output_tokens * per_output), ceiling(fixed), per_output)
 
 
 def rates_in(price: PriceVersion, context: Mapping[str, str]) -> Mapping[PriceUnit, Rate]:
-    """The rates that hold in this context: for each unit the first variant that names it wins."""
+    """The rates that hold in this context: for each unit the first variant that names it wins.
+
+    Raises Unpriced where the context says something dearer than this price knows of.
+    """
+    _check_known(price, context)
     overrides: dict[PriceUnit, Rate] = {}
-    for (key, value), rates in price.variants.items():
-        if rates and context.get(key) == value:
-            for unit, rate in rates.items():
-                overrides.setdefault(unit, rate)
-    return {**price.rates, **overrides} if overrides else price.rates
+    for (key, value), named in price.variants.items():
+        if named and context.get(key) == value:
+            overrides = {**named, **overrides}
+    rates: Mapping[PriceUnit, Rate] = {**price.rates, **overrides} if overrides else price.rates
+    for (key, value), percent in price.surcharges.items():
+        if context.get(key) == value:
+            rates = {unit: _with_surcharge(unit, rate, percent) for unit, rate in rates.items()}
+    return rates
 
 
 def pinned_context(call: ModelCall) -> dict[str, str]:
     """What the request itself fixes of its price: no answer can be dearer than these allow.
 
-    A tier that is left out or `auto` may become any tier; a speed that is not asked for stays
-    standard; nothing that is answered at once is a batch.
+    A tier that is left out or `auto` may become any tier, and a place that is left out any place:
+    an account has defaults of its own. A speed that is not asked for stays standard; nothing that
+    is answered at once is a batch.
     """
     pinned = {"processing": "online", "speed": call.speed or "standard"}
     if call.service_tier not in (None, "auto"):
         pinned["service_tier"] = str(call.service_tier)
+    if call.region is not None:
+        pinned["region"] = call.region
     return pinned
 
 
@@ -151,6 +177,8 @@ def billed_context(call: ModelCall, reported: Reported) -> dict[str, str]:
         context["service_tier"] = tier
     if speed := reported.speed or call.speed:
         context["speed"] = speed
+    if region := reported.region or call.region:
+        context["region"] = region
     return context
 
 
@@ -244,6 +272,30 @@ def _dearest(
                 if above < input_tokens_max and pico > dearest:
                     dearest = pico
     return dearest
+
+
+def _check_known(price: PriceVersion, context: Mapping[str, str]) -> None:
+    for key, value in context.items():
+        harmless = NO_DEARER.get(key)
+        if harmless is None or value in harmless:
+            continue
+        if (key, value) not in price.variants and (key, value) not in price.surcharges:
+            raise _unpriced(price, f"{key} {value}")
+
+
+def _dearest_percent(price: PriceVersion, pinned: Mapping[str, str]) -> int:
+    percent = 100
+    for (key, value), surcharge in price.surcharges.items():
+        if surcharge > 100 and pinned.get(key, value) == value:  # noqa: PLR2004 - percent
+            percent = -(-percent * surcharge // 100)
+    return percent
+
+
+def _with_surcharge(unit: PriceUnit, rate: Rate, percent: int) -> Rate:
+    if unit in _NOT_TOKENS:
+        return rate
+    tiers = tuple((above, -(-pico * percent // 100)) for above, pico in rate.tiers)
+    return Rate(-(-rate.base * percent // 100), tiers)
 
 
 def _unpriced(price: PriceVersion, unit: str) -> Unpriced:

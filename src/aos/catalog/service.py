@@ -1,6 +1,7 @@
 """The verbs of the catalogue: load, seed, set, end, list, import."""
 
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any
 
@@ -10,16 +11,14 @@ from aos.catalog import store
 from aos.catalog.book import PriceBook
 from aos.catalog.book.model import Contents
 from aos.catalog.errors import InvalidPrice, PriceNotFound
-from aos.catalog.limits import MODEL_NAME_CHARACTERS_MAX, PAGE_PRICES_MAX, TABLE_SECONDS_MAX
-from aos.catalog.model import PriceVersion
+from aos.catalog.limits import PAGE_PRICES_MAX, TABLE_SECONDS_MAX
+from aos.catalog.model import PriceTerms, PriceVersion
 from aos.catalog.seed import (
     SEED_NAME,
     TableRows,
-    check_coverage,
     installed_seed_version,
     is_newer,
-    read_rates,
-    read_variants,
+    own_price,
     seed_table_in_child,
 )
 from aos.infra.postgres import Database, Transaction
@@ -52,23 +51,13 @@ class Prices:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def set_price(
-        self,
-        tenant_id: str | None,
-        provider: str,
-        model: str,
-        rates: Mapping[str, Any],
-        *,
-        variants: list[Any] | None = None,
-        during: tuple[datetime | None, datetime | None] = (None, None),
-    ) -> PriceVersion:
-        """Set an own price from `during[0]` (None = now) until `during[1]` (None = the next one).
+    async def set_price(self, tenant_id: str | None, terms: PriceTerms) -> PriceVersion:
+        """Set an own price; None = the operator's, for every tenant without its own.
 
-        `rates` and `variants` are in dollars, as in a price table. `tenant_id` None is the
-        operator's price, for every tenant without its own. The same again changes nothing.
+        The one in force ends where it begins; the same again changes nothing.
         Raises InvalidPrice, PriceOverlap.
         """
-        document = _own_price(provider, model, rates, variants or [], during)
+        document = own_price(terms)
         async with self._transaction(tenant_id) as tx:
             return await _put(tx, {**document, "tenant_id": tenant_id})
 
@@ -76,7 +65,7 @@ class Prices:
         self, tx: Transaction, tenant_id: str, name: tuple[str, str], rates: Mapping[str, Any]
     ) -> PriceVersion:
         """`set_price` from now on for (provider, model), in the caller's transaction."""
-        document = _own_price(*name, rates, [], (None, None))
+        document = own_price(PriceTerms(*name, rates))
         return await _put(tx, {**document, "tenant_id": tenant_id})
 
     async def end_current(
@@ -113,7 +102,7 @@ class Prices:
         async with self._database.system(seconds_max=TABLE_SECONDS_MAX) as tx:
             return await store.import_table(tx, table)
 
-    def _transaction(self, tenant_id: str | None):  # type: ignore[no-untyped-def]
+    def _transaction(self, tenant_id: str | None) -> AbstractAsyncContextManager[Transaction]:
         return self._database.system() if tenant_id is None else self._database.tenant(tenant_id)
 
 
@@ -135,34 +124,6 @@ def seed_prices(url: str) -> bool:
 def seed_sql() -> str:
     """The installed package's prices as one SQL script, to follow the revisions' script."""
     return store.import_script(seed_table_in_child())
-
-
-def _own_price(
-    provider: str,
-    model: str,
-    rates: Mapping[str, Any],
-    variants: list[Any],
-    during: tuple[datetime | None, datetime | None],
-) -> dict[str, Any]:
-    """An own price as `aos.put_price` takes it, but for its tenant. Raises InvalidPrice."""
-    start, end = during
-    if start is not None and end is not None and end <= start:
-        raise InvalidPrice("effective_to must be after effective_from")
-    for name, text in (("provider", provider), ("model", model)):
-        if not 0 < len(text) <= MODEL_NAME_CHARACTERS_MAX:
-            raise InvalidPrice(f"{name} has 1 to {MODEL_NAME_CHARACTERS_MAX} characters")
-    pico = read_rates(rates)
-    if not pico:
-        raise InvalidPrice("rates: a price has at least one; write 0 for what costs nothing")
-    check_coverage(pico)
-    return {
-        "provider": provider.lower(),
-        "model": model.lower(),
-        "effective_from": start.isoformat() if start else None,
-        "effective_to": end.isoformat() if end else None,
-        "rates": pico,
-        "variants": read_variants(variants, pico, "variants"),
-    }
 
 
 async def _put(tx: Transaction, document: Mapping[str, Any]) -> PriceVersion:

@@ -27,7 +27,10 @@ _IMPORT: Final = "SELECT aos.import_prices(%s, %s, %s::jsonb) AS changed"
 
 @dataclass(frozen=True, slots=True)
 class PriceFilter:
-    """Which prices to list; None = all. `after` is the last id of the page before."""
+    """Which prices to list; None = all.
+
+    `after` is (provider, model, id) of the last price on the page before.
+    """
 
     limit: int
     provider: str | None = None
@@ -202,6 +205,7 @@ def price_of(row: DictRow) -> PriceVersion:
         effective_from=row["effective_from"],
         effective_to=row["effective_to"],
         variants={(key, value): _rates(rates) for key, value, rates in row["variants"]},
+        surcharges={(key, value): percent for key, value, percent in row["surcharges"]},
         tenant_id=row["tenant_id"],
         daily_window=None if start is None else (start, end),
         own=row["own"],

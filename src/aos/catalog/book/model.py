@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from aos.catalog.book.rules import NameMatcher, compile_clause, dashed_date
-from aos.catalog.ceilings import published
+from aos.catalog.facts import ceiling_of
 from aos.catalog.limits import LOOKUPS_KEPT_MAX, MODEL_NAME_CHARACTERS_MAX
 from aos.catalog.model import Clause, Model, PriceVersion, Provider
 
@@ -203,8 +203,8 @@ class PriceBook:
 
 def _with_ceiling(model: Model, wanted: str) -> Model:
     """A dated or special name of a model can have an output ceiling of its own."""
-    ceiling = published(model.provider, wanted)
-    if ceiling is None or ceiling.output_tokens_max == model.output_tokens_max:
+    ceiling = ceiling_of(model.provider, wanted)
+    if ceiling is None or ceiling.output_tokens_max in (None, model.output_tokens_max):
         return model
     return replace(model, output_tokens_max=ceiling.output_tokens_max)
 

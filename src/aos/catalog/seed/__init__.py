@@ -2,12 +2,9 @@
 
 from aos.catalog.seed.rules import (
     TableRows,
-    check_coverage,
-    read_instant,
-    read_rates,
+    own_price,
     read_table,
     read_table_bytes,
-    read_variants,
 )
 from aos.catalog.seed.service import (
     SEED_NAME,
@@ -20,14 +17,11 @@ from aos.catalog.seed.service import (
 __all__ = [
     "SEED_NAME",
     "TableRows",
-    "check_coverage",
     "installed_seed_version",
     "is_newer",
-    "read_instant",
-    "read_rates",
+    "own_price",
     "read_table",
     "read_table_bytes",
-    "read_variants",
     "seed_table",
     "seed_table_in_child",
 ]

@@ -12,7 +12,12 @@ Dollars are decimal texts: for a million tokens, or for a thousand searches or r
           "daily_window": [3600, 14400]?,
           "rates": {"input": "3", "output": {"base": "15", "tiers": [[200000, "22.5"]]}},
           "variants": [["service_tier", "flex", {"input": "1.5"}]]?,
+          "surcharges": [["region", "us", "1.1"]]?,
           "unmetered": ["audio_hours"]?}]}]}]}
+
+A variant overrides the units it names where the context (what the request or the answer says of
+its tier, speed, …) says so; an empty one says that this context costs no more than the listed
+price. A surcharge is a factor on every token price.
 
 CLAUSE is one of {"equals": text}, {"starts_with": …}, {"ends_with": …}, {"contains": …},
 {"regex": …}, {"or": [CLAUSE, …]}, {"and": [CLAUSE, …]}; a model without one is matched by its id.

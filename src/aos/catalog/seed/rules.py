@@ -13,8 +13,14 @@ import orjson
 
 from aos.catalog.book.rules import check_clause
 from aos.catalog.errors import InvalidPrice
-from aos.catalog.limits import RATE_USD_MAX, TABLE_BYTES_MAX, TABLE_MODELS_MAX
-from aos.catalog.model import EVER, PriceUnit
+from aos.catalog.limits import (
+    MODEL_NAME_CHARACTERS_MAX,
+    RATE_USD_MAX,
+    SURCHARGE_PERCENT_MAX,
+    TABLE_BYTES_MAX,
+    TABLE_MODELS_MAX,
+)
+from aos.catalog.model import EVER, PriceTerms, PriceUnit
 from aos.catalog.seed.model import JOINS, UNITS_PER_LIST_PRICE, WHOLES, Document
 from aos.kit.money import pico_per_unit
 
@@ -78,6 +84,28 @@ def read_rates(document: Any, where: str = "rates") -> dict[str, Any]:
     return rates
 
 
+def own_price(terms: PriceTerms) -> Document:
+    """An own price ready for the database. Raises InvalidPrice."""
+    start, end = terms.effective_from, terms.effective_to
+    if start is not None and end is not None and end <= start:
+        raise InvalidPrice("effective_to must be after effective_from")
+    for name, text in (("provider", terms.provider), ("model", terms.model)):
+        if not 0 < len(text) <= MODEL_NAME_CHARACTERS_MAX:
+            raise InvalidPrice(f"{name} has 1 to {MODEL_NAME_CHARACTERS_MAX} characters")
+    rates = read_rates(terms.rates)
+    if not rates:
+        raise InvalidPrice("rates: a price has at least one; write 0 for what costs nothing")
+    check_coverage(rates)
+    return {
+        "provider": terms.provider.lower(),
+        "model": terms.model.lower(),
+        "effective_from": start.isoformat() if start else None,
+        "effective_to": end.isoformat() if end else None,
+        "rates": rates,
+        "variants": read_variants(list(terms.variants), rates, "variants"),
+    }
+
+
 def check_coverage(rates: Mapping[str, Any], where: str = "rates") -> None:
     """Raises InvalidPrice where a token would be billed twice, or not at all."""
     for part, whole in WHOLES.items():
@@ -104,6 +132,28 @@ def read_variants(document: Any, rates: Mapping[str, Any], where: str) -> list[l
             case _:
                 raise InvalidPrice(f"{place}: expected [key, value, rates]")
     return variants
+
+
+def read_surcharges(document: Any, where: str) -> list[list[Any]]:
+    """`[[key, value, factor], …]`, the factor in percent. Raises InvalidPrice."""
+    surcharges = []
+    for item in document:
+        match item:
+            case [str(key), str(value), str(factor)] if key and value:
+                surcharges.append([key, value, _percent(factor, where)])
+            case _:
+                raise InvalidPrice(f"{where}: expected [key, value, factor], such as 1.1")
+    return surcharges
+
+
+def _percent(factor: str, where: str) -> int:
+    try:
+        percent = Decimal(factor) * 100
+    except InvalidOperation:
+        raise InvalidPrice(f"{where}: {factor!r} is not a factor") from None
+    if not 1 <= percent <= SURCHARGE_PERCENT_MAX or percent != percent.to_integral_value():
+        raise InvalidPrice(f"{where}: a factor is 0.01 to {SURCHARGE_PERCENT_MAX // 100}")
+    return int(percent)
 
 
 def _read_rate(value: Any, unit: PriceUnit, where: str) -> Any:
@@ -176,7 +226,8 @@ def _read_price(document: Any, model: str, where: str) -> Document:
     unmetered = price.texts("unmetered")
     if not rates and not unmetered:
         raise InvalidPrice(f"{where}: no rates; leave the price out where it is not known")
-    check_coverage(rates, where)
+    if not unmetered:
+        check_coverage(rates, where)
     start, end = price.instant("effective_from") or EVER, price.instant("effective_to")
     if end is not None and end <= start:
         raise InvalidPrice(f"{where}: effective_to must be after effective_from")
@@ -196,6 +247,7 @@ def _read_price(document: Any, model: str, where: str) -> Document:
         "window_end": window[1],
         "rates": rates,
         "variants": read_variants(document.get("variants") or [], rates, f"{where}.variants"),
+        "surcharges": read_surcharges(price.items("surcharges", plain=True), f"{where}.surcharges"),
         "unmetered": unmetered,
     }
 

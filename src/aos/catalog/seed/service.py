@@ -13,8 +13,8 @@ from decimal import Decimal
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
-from aos.catalog.ceilings import published
 from aos.catalog.errors import InvalidPrice
+from aos.catalog.facts import ceiling_of, markers_of, surcharges_of
 from aos.catalog.model import EVER, PriceUnit
 from aos.catalog.seed.model import Document
 from aos.catalog.seed.rules import (
@@ -117,14 +117,26 @@ def _provider(provider: "Provider") -> Document:
 
 
 def _model(provider: str, model: "ModelInfo") -> Document:
-    ceiling = published(provider, model.id.lower())
+    name = model.id.lower()
+    ceiling = ceiling_of(provider, name)
+    windows = (model.context_window, ceiling and ceiling.context_window)
     return {
         "id": model.id,
         "name": model.name or model.id,
         "match": _clause(model.match),
-        "context_window": model.context_window,
+        "context_window": max((window for window in windows if window), default=None),
         "output_tokens_max": ceiling.output_tokens_max if ceiling else None,
-        "prices": list(_prices(model)),
+        "prices": [
+            {
+                **price,
+                "variants": [
+                    *price["variants"],
+                    *([key, value, {}] for key, value in markers_of(provider, name)),
+                ],
+                "surcharges": surcharges_of(provider, name),
+            }
+            for price in _prices(model)
+        ],
     }
 
 

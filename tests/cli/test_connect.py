@@ -42,9 +42,9 @@ def test_every_client_gets_the_address_and_never_sees_the_secret(
 
 
 def test_the_printed_shell_lines_put_the_key_in_the_environment(environment: Path) -> None:
-    exports = [line for line in connect("openai").splitlines() if line.startswith("export ")]
+    lines = connect("openai", "--shell")
     done = subprocess.run(
-        ["sh", "-c", "\n".join([*exports, 'echo "$OPENAI_BASE_URL $OPENAI_API_KEY"'])],
+        ["sh", "-c", 'eval "$1"; echo "$OPENAI_BASE_URL $OPENAI_API_KEY"', "sh", lines],
         capture_output=True,
         text=True,
         check=True,

@@ -120,6 +120,9 @@ def connect(
     client: Annotated[str, typer.Argument(help=f"One of {', '.join(CLIENTS)}.")],
     *,
     model: Annotated[str | None, typer.Option(help="A model, provider/model or alias.")] = None,
+    shell: Annotated[
+        bool, typer.Option("--shell", help='Only the shell\'s lines, for eval "$(…)".')
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Print the exact settings that point a client at this gateway."""
@@ -143,6 +146,8 @@ def connect(
         print(f"unset {name}")
     for name, value in connection.environment.items():
         print(f"export {name}={_quoted(value)}")
+    if shell:
+        return
     if connection.text is not None:
         print(f"\n# {connection.file}\n{connection.text}")
     for note in connection.notes:

@@ -5,10 +5,19 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from aos.control import AccessPolicy, ControlServices, create_control_app
+from aos.control import (
+    AccessPolicy,
+    AgentsSection,
+    AliasesSection,
+    Configuration,
+    ControlServices,
+    KeysSection,
+    create_control_app,
+)
 from aos.identity import Agents, Authenticator, Keys, KeyTerms, Scope, Tenants
 from aos.infra.postgres import Database
 from aos.kit.clock import SystemClock
+from aos.routing import Routing
 from tests.identity.conftest import RememberedBudgets, SilentNews
 
 
@@ -24,16 +33,25 @@ async def services(database: Database, budgets: RememberedBudgets) -> ControlSer
     tenants = Tenants(database)
     await tenants.ensure("ten_1", "one")
     await tenants.ensure("ten_2", "two")
+    agents, keys = Agents(budgets, clock, alert_threshold=0.8), Keys(budgets, clock)
     return ControlServices(
         database=database,
         clock=clock,
         policy=AccessPolicy(),
         authenticator=Authenticator(database, SilentNews(), clock),
         tenants=tenants,
-        agents=Agents(budgets, clock, alert_threshold=0.8),
-        keys=Keys(budgets, clock),
+        agents=agents,
+        keys=keys,
         own_budgets=budgets,
         spend=budgets,
+        configuration=Configuration(
+            database,
+            (
+                AliasesSection(Routing()),
+                AgentsSection(agents),
+                KeysSection(keys, agents, budgets),
+            ),
+        ),
     )
 
 

@@ -5,6 +5,24 @@ nothing about money or keys itself, and takes no user or tenant from the client'
 """
 
 from aos.control.api import create_control_app
+from aos.control.config import (
+    AgentsSection,
+    AliasesSection,
+    BudgetsSection,
+    Configuration,
+    KeysSection,
+    ProvidersSection,
+)
 from aos.control.model import AccessPolicy, ControlServices
 
-__all__ = ["AccessPolicy", "ControlServices", "create_control_app"]
+__all__ = [
+    "AccessPolicy",
+    "AgentsSection",
+    "AliasesSection",
+    "BudgetsSection",
+    "Configuration",
+    "ControlServices",
+    "KeysSection",
+    "ProvidersSection",
+    "create_control_app",
+]

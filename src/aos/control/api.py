@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from aos.control.agents.api import router as agents
+from aos.control.config.api import router as config
 from aos.control.edge.api import Edge
 from aos.control.keys.api import router as keys
 from aos.control.model import ControlServices
@@ -20,6 +21,7 @@ from aos.kit.errors import AosError
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     agents,
+    config,
     keys,
     tenants,
     reference,

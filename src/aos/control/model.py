@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from aos.control.config import Configuration
 from aos.identity import Agents, Authenticator, Keys, OwnBudgets, SpendReader, Tenants
 from aos.infra.postgres import Database
 from aos.kit.clock import Clock
@@ -28,3 +29,4 @@ class ControlServices:
     keys: Keys
     own_budgets: OwnBudgets
     spend: SpendReader
+    configuration: Configuration

@@ -4,6 +4,20 @@ Idempotent by name, in one transaction, with a diff. Refuses secrets: a provider
 its environment variable. Prunes only what an apply made or took over.
 """
 
+from aos.control.config.sections import (
+    AgentsSection,
+    AliasesSection,
+    BudgetsSection,
+    KeysSection,
+    ProvidersSection,
+)
 from aos.control.config.service import Configuration
 
-__all__ = ["Configuration"]
+__all__ = [
+    "AgentsSection",
+    "AliasesSection",
+    "BudgetsSection",
+    "Configuration",
+    "KeysSection",
+    "ProvidersSection",
+]

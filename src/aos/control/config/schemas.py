@@ -5,7 +5,7 @@ million tokens. Secrets are never in the file: `api_key_env` names an environmen
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from aos.control.config.limits import ENTRIES_MAX
+from aos.control.schemas import Answer, Body
 from aos.kit.money import InvalidAmount, format_usd, parse_usd
 
 
@@ -183,34 +184,38 @@ class Document(Spec):
     budgets: dict[Name, BudgetSpec] = Field(default_factory=dict, max_length=ENTRIES_MAX)
 
 
-class ApplyBody(BaseModel):
-    """Body of POST /api/v1/config/apply. `document` is checked by our own hand: its messages name
-    the place in the file, not in the request.
-    """
+class ApplyBody(Body):
+    """`document` is checked by hand: a message names the place in the file, not in the request."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    document: dict[str, Any]
-    dry_run: bool = False
-    prune: bool = False
+    document: dict[str, Any] = Field(description="The content of aos.yaml.")
+    dry_run: bool = Field(default=False, description="Tell what would change; change nothing.")
+    prune: bool = Field(
+        default=False, description="Take away what an earlier apply made and this leaves out."
+    )
 
 
-class ChangeView(BaseModel):
+class ChangeAnswer(Answer):
     kind: str
     name: str
     action: Literal["create", "update", "delete"]
-    fields: dict[str, tuple[Any, Any]]
+    fields: dict[str, tuple[Any, Any]] = Field(description="Name → [before, after].")
 
 
-class CreatedKeyView(BaseModel):
+class CreatedKeyAnswer(Answer):
     id: str
     name: str
-    key: str
+    key: str | None = Field(
+        description="The secret, this once. Null when a repeated request is answered again."
+    )
 
 
-class ApplyView(BaseModel):
-    """Answer of an apply: what was done, or with `dry_run` what would be."""
+class ApplyAnswer(Answer):
+    """What was done, or with `dry_run` what would be."""
 
     applied: bool
-    changes: list[ChangeView]
-    created_keys: list[CreatedKeyView]
+    changes: list[ChangeAnswer]
+    created_keys: list[CreatedKeyAnswer]
+
+    def lasting(self) -> Self:
+        keys = [key.model_copy(update={"key": None}) for key in self.created_keys]
+        return self.model_copy(update={"created_keys": keys})

@@ -21,7 +21,7 @@ def _undo() -> NoReturn:
 
 
 class Configuration:
-    """Applies and exports. `after_commit` runs after each apply that changed something."""
+    """Applies, previews and exports a tenant's configuration."""
 
     def __init__(
         self,
@@ -29,48 +29,50 @@ class Configuration:
         sections: Sequence[Section[Any]],
         after_commit: Sequence[Callable[[], Awaitable[None]]] = (),
     ) -> None:
-        """`sections` in the order in which things are made; they are taken away in the opposite."""
+        """`sections` in the order in which things are made; they are taken away in the opposite.
+
+        `after_commit` makes the change bind the next call of this process.
+        """
         self._database = database
         self._sections = sections
         self._after_commit = after_commit
 
     async def apply(
-        self, tenant_id: str, document: Mapping[str, Any], *, dry_run: bool, prune: bool
+        self, tx: Transaction, tenant_id: str, document: Mapping[str, Any], *, prune: bool
     ) -> Outcome:
-        """Do what the document asks, all or nothing.
+        """Make what stands be what the document says. `refresh` after the commit.
 
-        A dry run does it too and rolls back, so that it refuses whatever the real one would.
         Raises InvalidConfig, ProvidersForbidden, and what the rooms say of a value they refuse.
         """
         wanted = read_document(document)
-        sections = {section.kind: getattr(wanted, section.kind) for section in self._sections}
-        changes: list[Change] = []
-        keys: list[CreatedKey] = []
-        try:
-            async with asyncio.timeout(APPLY_SECONDS_MAX), self._database.tenant(tenant_id) as tx:
-                await store.lock(tx, tenant_id)
-                apply = _Apply(tx, tenant_id, prune=prune)
-                for section in self._sections:
-                    await apply.settle(section, sections[section.kind])
-                await apply.prune_all()
-                for section in self._sections:
-                    await section.check(tx)
-                changes, keys = apply.changes, apply.keys
-                if dry_run:
-                    _undo()
-        except _Undo:
-            return Outcome(tuple(changes), (), applied=False)
-        if changes:
-            for refresh in self._after_commit:
-                await refresh()
-        return Outcome(tuple(changes), tuple(keys), applied=True)
+        async with asyncio.timeout(APPLY_SECONDS_MAX):
+            await store.lock(tx, tenant_id)
+            apply = _Apply(tx, tenant_id, prune=prune)
+            for section in self._sections:
+                await apply.settle(section, getattr(wanted, section.kind))
+            await apply.prune_all()
+            for section in self._sections:
+                await section.check(tx)
+        return Outcome(tuple(apply.changes), tuple(apply.keys), applied=True)
 
-    async def export(self, tenant_id: str) -> dict[str, Any]:
+    async def preview(self, tenant_id: str, document: Mapping[str, Any], *, prune: bool) -> Outcome:
+        """What `apply` would do. It is done and rolled back, so it refuses what that would."""
+        changes: tuple[Change, ...] = ()
+        try:
+            async with self._database.tenant(tenant_id) as tx:
+                changes = (await self.apply(tx, tenant_id, document, prune=prune)).changes
+                _undo()
+        except _Undo:
+            return Outcome(changes, (), applied=False)
+
+    async def refresh(self) -> None:
+        """After the commit of an apply: it binds the next call of this process."""
+        for refresh in self._after_commit:
+            await refresh()
+
+    async def export(self, tx: Transaction) -> dict[str, Any]:
         """What stands, as a document that changes nothing when it is applied here."""
-        async with self._database.tenant(tenant_id) as tx:
-            return write_document(
-                {section.kind: await section.read(tx) for section in self._sections}
-            )
+        return write_document({one.kind: await one.read(tx) for one in self._sections})
 
 
 class _Apply:

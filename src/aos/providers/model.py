@@ -37,6 +37,9 @@ class Ceilings:
     web_searches: int = 0
     because: str | None = None
     """The request field that makes it unbounded, for the error message."""
+    clampable: bool = True
+    """A smaller output ceiling makes the bound smaller by as many tokens a choice. False where
+    the upstream bills output that its ceiling does not bind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +86,11 @@ class Provider(Protocol):
         """The ceiling's field where the call has none; None = the dialect's own."""
         ...
 
-    def hides_reasoning(self, call: ModelCall) -> bool:
-        """Whether tokens may be billed that never show in the stream."""
+    def hides_reasoning(self, call: ModelCall, model: str | None = None) -> bool:
+        """Whether tokens may be billed that never show in the stream.
+
+        `model` is the upstream's name for it where the call has an alias.
+        """
         ...
 
     def request(

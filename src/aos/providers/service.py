@@ -149,33 +149,23 @@ class _NetworkAnswer:
 
 
 def _named(error: Exception, provider: Provider, *, answered: bool) -> Exception:
-    """The failure by what it may have cost; what is none of these is a bug and stays itself."""
+    """The failure by what it may have cost; what is none of these is a bug and stays itself.
+
+    Messages go to callers: no address, no header; the cause is kept for the log.
+    """
     name = provider.config.id
-    for kinds, build in _FAILURES:
-        if isinstance(error, kinds):
-            return build(name, error, answered)
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return UpstreamUnreachable(f"{name} cannot be reached: unknown host.", provider=name)
+    if isinstance(error, aiohttp.ClientConnectorError):
+        reason = error.os_error.strerror or type(error.os_error).__name__
+        return UpstreamUnreachable(f"{name} cannot be reached: {reason}.", provider=name)
+    if isinstance(error, aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL):
+        return UpstreamUnreachable(f"{name} cannot be reached in time.", provider=name)
+    if isinstance(error, TimeoutError):
+        return UpstreamTimeout(f"{name} fell silent.", provider=name, answered=answered)
+    if isinstance(error, aiohttp.ClientError | OSError):
+        when = "in the middle of" if answered else "before"
+        return UpstreamBroken(
+            f"{name} broke the connection {when} its answer.", provider=name, answered=answered
+        )
     return error
-
-
-def _unreachable(name: str, error: Exception, _answered: bool) -> Exception:  # noqa: FBT001
-    return UpstreamUnreachable(f"{name} cannot be reached: {error}.", provider=name)
-
-
-def _timeout(name: str, _error: Exception, answered: bool) -> Exception:  # noqa: FBT001
-    return UpstreamTimeout(f"{name} fell silent.", provider=name, answered=answered)
-
-
-def _broken(name: str, error: Exception, answered: bool) -> Exception:  # noqa: FBT001
-    return UpstreamBroken(f"{name} cut the connection: {error}.", provider=name, answered=answered)
-
-
-_FAILURES: Final[
-    tuple[tuple[tuple[type[Exception], ...], Callable[[str, Exception, bool], Exception]], ...]
-] = (
-    (
-        (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL),
-        _unreachable,
-    ),
-    ((TimeoutError,), _timeout),
-    ((aiohttp.ClientError, OSError), _broken),
-)

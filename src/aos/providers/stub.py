@@ -9,11 +9,13 @@ from typing import Final
 
 from aos.catalog import Model
 from aos.messages import Dialect, InvalidRequest, ModelCall, reader
-from aos.providers import answers, rules
+from aos.providers import answers, bounds
 from aos.providers.errors import AnswerTooLarge
 from aos.providers.model import Ceilings, ProviderConfig, UpstreamAnswer, UpstreamRequest
 
 _URL: Final = "stub:"
+_PROFILE: Final = bounds.Profile(wide_growth=1, media_tokens=lambda _medium, _model: 0)
+"""It counts a quarter of the text's bytes, and nothing else."""
 
 
 class MemoryAnswer:
@@ -51,12 +53,16 @@ class StubProvider:
         self.config = config
 
     def ceilings(self, call: ModelCall, model: Model) -> Ceilings:
-        return rules.ceilings(call, model, rules.PLAIN)
+        return bounds.ceilings(call, model, _PROFILE)
 
     def output_field(self, call: ModelCall) -> str | None:  # noqa: ARG002 - part of the Protocol
         return None
 
-    def hides_reasoning(self, call: ModelCall) -> bool:  # noqa: ARG002 - part of the Protocol
+    def hides_reasoning(
+        self,
+        call: ModelCall,  # noqa: ARG002 - it never reasons
+        model: str | None = None,  # noqa: ARG002
+    ) -> bool:
         return False
 
     def request(

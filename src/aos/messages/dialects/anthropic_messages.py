@@ -288,7 +288,7 @@ def _reported(answer: _Answer, usage: Any, *, complete: bool) -> Reported:
 def _effort(thinking: _Thinking | None, output: _OutputConfig | None) -> str | None:
     """What makes the model think: the effort asked for, else the kind of thinking."""
     if thinking is not None and thinking.type == "disabled":
-        return None
+        return "none"
     if output is not None and output.effort:
         return output.effort
     return thinking.type if thinking is not None else None

@@ -45,8 +45,9 @@ CREATE TABLE aos.accounts (
 
 -- Money set aside for one attempt of a call. `created_at` is the time in the id.
 -- dispatched -> posted | voided | expired; expired -> posted | voided (a late settlement).
+-- Ids sort by bytes: the cheapest comparison, and the same one everywhere that locks in order.
 CREATE TABLE aos.holds (
-  id text NOT NULL,
+  id text COLLATE "C" NOT NULL,
   created_at timestamptz NOT NULL,
   tenant_id text NOT NULL,
   call_id text NOT NULL,
@@ -60,7 +61,7 @@ CREATE TABLE aos.holds (
   estimated boolean NOT NULL DEFAULT false,
   ended_at timestamptz,
   -- All that the call's row needs if nobody ever settles this hold; dropped when it ends.
-  call jsonb,
+  call json,
   CHECK (cardinality(account_ids) = cardinality(enforced)),
   -- A hold without an account would be spend off the books. (See aos.ledger_cancel.)
   CHECK (state = 'voided' OR cardinality(account_ids) > 0),
@@ -69,13 +70,12 @@ CREATE TABLE aos.holds (
   CHECK ((state = 'dispatched') = (call IS NOT NULL)),
   PRIMARY KEY (id, created_at)
 ) PARTITION BY RANGE (created_at);
-CREATE INDEX holds_of_call ON aos.holds (call_id);
 -- What the reaper asks for; holds that ended are not in it.
 CREATE INDEX holds_dispatched ON aos.holds (process_id) WHERE state = 'dispatched';
 
 -- The journal: one line an account and entry. Never changed; a correction is a new line.
 CREATE TABLE aos.transfers (
-  hold_id text NOT NULL,
+  hold_id text COLLATE "C" NOT NULL,
   created_at timestamptz NOT NULL,
   account_id bigint NOT NULL,
   tenant_id text NOT NULL,
@@ -266,19 +266,24 @@ HOLD = """
 -- Takes holds from their accounts, each all or none, each with its own outcome:
 --   0 granted, 1 granted before (a repeat), 2 full, 3 foreign or unknown account,
 --   4 closed (the period is over), 5 ended (this hold was settled before), 6 conflict (the same
---   id with another body), 7 skewed (the caller's clock is off).
--- `account_ids` are sorted and unique; `claims` of an element are positions in it, from 1, sorted.
--- Answers {"o": outcomes, "f": position of the account that refused, "b": [limit, pending, posted]
--- of each account after the batch}. `f` is the first account that would not fit the hold even if
--- everything pending came back, else the first that does not fit it now.
+--   id with another body).
+-- `account_ids` are sorted and unique. `holds` are columns: of each hold id, call_id, tenant_id,
+-- amount, least, wait (seconds), at (milliseconds in the id), call, and `from` .. `to`, its part of
+-- the claims; of each claim account (its id), position (in account_ids, from 1, ascending in a
+-- hold) and enforced; and the earliest and latest `at`.
+-- Answers {"o": outcomes, "f": position of the account that refused, "l", "p", "s": limit, pending
+-- and posted of each account after the batch}. `f` is the first account that would not fit the hold
+-- even if everything pending came back, else the first that does not fit it now.
 -- Sequential scans are off because a plan cached over an empty table would scan a full one.
 CREATE FUNCTION aos.ledger_hold(
   process text, asked_at timestamptz, skew_seconds_max double precision, account_ids bigint[], holds json)
 RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, aos SET enable_seqscan = off AS $$
+SET search_path = pg_catalog, aos SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   skew interval := make_interval(secs => skew_seconds_max);
+  -- Of each account.
   ids bigint[];
   tenants text[];
   limits bigint[];
@@ -287,28 +292,24 @@ DECLARE
   closed boolean[];
   waits timestamptz[];
   changed boolean[] := array_fill(false, ARRAY[cardinality(account_ids)]);
+  -- Of each hold.
+  h record;
   outcomes smallint[] := '{}';
   refusers integer[] := '{}';
-  line_holds text[] := '{}';
-  line_times timestamptz[] := '{}';
-  line_accounts bigint[] := '{}';
-  line_tenants text[] := '{}';
-  line_amounts bigint[] := '{}';
-  line_limits bigint[] := '{}';
-  line_committed bigint[] := '{}';
-  h record;
-  n integer := 0;
-  lines integer := 0;
+  -- Of each claim: what was committed against its account with it.
+  committed bigint[];
+  known record;
+  granted boolean := false;
   outcome smallint;
   full_now integer;
   full_ever integer;
   hopeless boolean;
+  seen integer;
   k integer;
 BEGIN
   IF abs(extract(epoch FROM statement_timestamp() - asked_at)) > skew_seconds_max THEN
     RETURN json_build_object('skew', extract(epoch FROM statement_timestamp() - asked_at));
   END IF;
-
   -- A hold without a lease would count as a dead process's and be expired under its call.
   IF NOT EXISTS (SELECT FROM aos.processes p WHERE p.id = process) THEN
     RETURN '{"unleased": true}';
@@ -323,7 +324,7 @@ BEGIN
       pending_nanousd, posted_nanousd, waiters_until,
       asked_at < period_start - skew OR coalesce(asked_at >= period_end + skew, false) AS over
     FROM aos.accounts WHERE id = ANY (account_ids) ORDER BY id FOR NO KEY UPDATE) AS a;
-  IF ids IS DISTINCT FROM account_ids THEN
+  IF cardinality(ids) IS DISTINCT FROM cardinality(account_ids) THEN
     -- Some are not there at all: line up what is, so that positions hold.
     SELECT array_agg(a.id ORDER BY w.position), array_agg(a.tenant_id ORDER BY w.position),
       array_agg(CASE WHEN a.retired_at IS NULL THEN a.limit_nanousd END ORDER BY w.position),
@@ -337,95 +338,95 @@ BEGIN
     LEFT JOIN aos.accounts a ON a.id = w.id;
   END IF;
 
-  FOR h IN
-    SELECT x.*, o.id IS NOT NULL AS known, o.state,
-      o.tenant_id = x.tenant_id AND o.call_id = x.call_id AND o.amount_nanousd = x.amount AS same
-    FROM (SELECT id, call_id, tenant_id, amount, least, claims, enforced, wait, ordinality,
-        timestamptz 'epoch' + at * interval '1 millisecond' AS created_at
-      FROM ROWS FROM (json_to_recordset(holds) AS (id text, call_id text, tenant_id text,
-        amount bigint, least bigint, claims integer[], enforced boolean[], wait double precision,
-        at bigint))
-        WITH ORDINALITY AS j (id, call_id, tenant_id, amount, least, claims, enforced, wait, at,
-          ordinality)) AS x
-    LEFT JOIN aos.holds o ON o.id = x.id AND o.created_at = x.created_at
-    ORDER BY x.ordinality
-  LOOP
-    n := n + 1;
+  SELECT * INTO h FROM json_to_record(holds) AS x (id text[], call_id text[], tenant_id text[],
+    amount bigint[], least bigint[], wait double precision[], at timestamptz[], call json[],
+    "from" integer[], "to" integer[], account bigint[], position integer[], enforced boolean[],
+    earliest timestamptz, latest timestamptz);
+  committed := array_fill(0::bigint, ARRAY[cardinality(h.account)]);
+  -- Read after the locks: whoever took the same hold a moment ago has committed by now.
+  SELECT array_agg(o.id) AS ids, array_agg(o.state) AS states, array_agg(o.tenant_id) AS tenants,
+    array_agg(o.call_id) AS calls, array_agg(o.amount_nanousd) AS amounts
+  INTO known FROM aos.holds o
+  WHERE o.id = ANY (h.id) AND o.created_at BETWEEN h.earliest AND h.latest;
+
+  FOR n IN 1..cardinality(h.id) LOOP
     outcome := 0;
     full_now := NULL;
     full_ever := NULL;
     hopeless := false;
-    IF h.known THEN
-      outcome := CASE WHEN NOT h.same THEN 6 WHEN h.state = 'dispatched' THEN 1 ELSE 5 END;
-    ELSIF h.id = ANY (line_holds) THEN
-      outcome := 1;
+    seen := array_position(known.ids, h.id[n]);
+    IF seen IS NOT NULL THEN
+      outcome := CASE
+        WHEN known.tenants[seen] <> h.tenant_id[n] OR known.calls[seen] <> h.call_id[n]
+          OR known.amounts[seen] <> h.amount[n] THEN 6
+        WHEN known.states[seen] = 'dispatched' THEN 1 ELSE 5 END;
     ELSE
-      FOR c IN 1..cardinality(h.claims) LOOP
-        k := h.claims[c];
-        IF tenants[k] IS DISTINCT FROM h.tenant_id THEN
+      seen := array_position(h.id, h.id[n]);
+      IF seen < n AND outcomes[seen] = 0 THEN
+        outcome := CASE WHEN h.tenant_id[seen] = h.tenant_id[n] AND h.amount[seen] = h.amount[n]
+          AND h.call_id[seen] = h.call_id[n] THEN 1 ELSE 6 END;
+      END IF;
+    END IF;
+
+    IF outcome = 0 THEN
+      FOR c IN h."from"[n]..h."to"[n] LOOP
+        k := h.position[c];
+        IF tenants[k] IS DISTINCT FROM h.tenant_id[n] THEN
           outcome := 3;
           EXIT;
         ELSIF closed[k] THEN
           outcome := 4;
           full_now := k;
           EXIT;
-        ELSIF h.enforced[c] AND pendings[k] + posteds[k] + h.amount > limits[k] THEN
+        ELSIF h.enforced[c] AND pendings[k] + posteds[k] + h.amount[n] > limits[k] THEN
           outcome := 2;
           full_now := coalesce(full_now, k);
-          IF posteds[k] + h.amount > limits[k] THEN
+          IF posteds[k] + h.amount[n] > limits[k] THEN
             full_ever := coalesce(full_ever, k);
           END IF;
-          hopeless := hopeless OR posteds[k] + h.least > limits[k];
+          hopeless := hopeless OR posteds[k] + h.least[n] > limits[k];
         END IF;
       END LOOP;
-    END IF;
-
-    IF outcome = 0 THEN
-      FOR c IN 1..cardinality(h.claims) LOOP
-        k := h.claims[c];
-        lines := lines + 1;
-        pendings[k] := pendings[k] + h.amount;
-        changed[k] := true;
-        line_holds[lines] := h.id;
-        line_times[lines] := h.created_at;
-        line_accounts[lines] := ids[k];
-        line_tenants[lines] := h.tenant_id;
-        line_amounts[lines] := h.amount;
-        line_limits[lines] := CASE WHEN h.enforced[c] THEN limits[k] END;
-        line_committed[lines] := pendings[k] + posteds[k];
-      END LOOP;
-    ELSIF outcome = 2 AND NOT hopeless AND h.wait > 0 THEN
-      -- Registered under the account's lock: a settlement either came before and was counted
-      -- above, or comes after and sees that somebody waits.
-      FOR c IN 1..cardinality(h.claims) LOOP
-        k := h.claims[c];
-        IF h.enforced[c] AND pendings[k] + posteds[k] + h.amount > limits[k] THEN
-          waits[k] := greatest(waits[k], clock_timestamp() + make_interval(secs => h.wait));
+      IF outcome = 0 THEN
+        granted := true;
+        FOR c IN h."from"[n]..h."to"[n] LOOP
+          k := h.position[c];
+          pendings[k] := pendings[k] + h.amount[n];
+          committed[c] := pendings[k] + posteds[k];
           changed[k] := true;
-        END IF;
-      END LOOP;
+        END LOOP;
+      ELSIF outcome = 2 AND NOT hopeless AND h.wait[n] > 0 THEN
+        -- Registered under the account's lock: a settlement either came before and was counted
+        -- above, or comes after and sees that somebody waits.
+        FOR c IN h."from"[n]..h."to"[n] LOOP
+          k := h.position[c];
+          IF h.enforced[c] AND pendings[k] + posteds[k] + h.amount[n] > limits[k] THEN
+            waits[k] := greatest(waits[k], clock_timestamp() + make_interval(secs => h.wait[n]));
+            changed[k] := true;
+          END IF;
+        END LOOP;
+      END IF;
     END IF;
     outcomes[n] := outcome;
     refusers[n] := coalesce(full_ever, full_now);
   END LOOP;
 
-  IF lines > 0 THEN
+  IF granted THEN
     INSERT INTO aos.holds
       (id, created_at, tenant_id, call_id, process_id, amount_nanousd, account_ids, enforced, call)
-    SELECT x.id, timestamptz 'epoch' + x.at * interval '1 millisecond', x.tenant_id, x.call_id,
-      process, x.amount,
-      (SELECT array_agg(ids[c.position] ORDER BY c.position) FROM unnest(x.claims) AS c (position)),
-      x.enforced, x.call
-    FROM ROWS FROM (json_to_recordset(holds) AS (id text, call_id text, tenant_id text,
-      amount bigint, claims integer[], enforced boolean[], at bigint, call jsonb))
-      WITH ORDINALITY AS x (id, call_id, tenant_id, amount, claims, enforced, at, call, ordinality)
-    WHERE outcomes[x.ordinality] = 0;
+    SELECT x.id, x.at, x.tenant_id, x.call_id, process, x.amount, h.account[x.first : x.last],
+      h.enforced[x.first : x.last], x.call
+    FROM unnest(h.id, h.at, h.tenant_id, h.call_id, h.amount, h.call, h."from", h."to", outcomes)
+      AS x (id, at, tenant_id, call_id, amount, call, first, last, outcome)
+    WHERE x.outcome = 0;
     INSERT INTO aos.transfers (hold_id, created_at, account_id, tenant_id, kind, available_delta,
       pending_delta, posted_delta, limit_nanousd, committed_nanousd)
-    SELECT l.hold, l.created_at, l.account, l.tenant, 'hold', -l.amount, l.amount, 0, l.cap,
-      CASE WHEN l.cap IS NOT NULL THEN l.committed END
-    FROM unnest(line_holds, line_times, line_accounts, line_tenants, line_amounts, line_limits,
-      line_committed) AS l (hold, created_at, account, tenant, amount, cap, committed);
+    SELECT x.id, x.at, h.account[c], x.tenant_id, 'hold', -x.amount, x.amount, 0,
+      CASE WHEN h.enforced[c] THEN limits[h.position[c]] END, committed[c]
+    FROM unnest(h.id, h.at, h.tenant_id, h.amount, h."from", h."to", outcomes)
+      AS x (id, at, tenant_id, amount, first, last, outcome)
+    CROSS JOIN LATERAL generate_series(x.first, x.last) AS c
+    WHERE x.outcome = 0;
   END IF;
   UPDATE aos.accounts a SET pending_nanousd = c.pending, waiters_until = c.until
   FROM unnest(ids, pendings, waits, changed) AS c (id, pending, until, changed)
@@ -439,16 +440,35 @@ END $$;
 SETTLE = """
 -- Ends holds: kind post | void | expire. Holds are locked in the order of ids, then accounts in
 -- the order of ids. Outcomes: 0 settled, 1 corrected (it had expired), 2 repeated, 3 unknown hold.
+-- `settlements` are columns, each hold at most once, sorted by id: id, tenant_id, kind, cost,
+-- estimated; and the earliest and latest time in the ids.
 -- Answers {"o": outcomes, "x": overruns, "a": account ids of each element, "i": all account ids,
 -- "l", "p", "s": their limits, pending and posted after the batch}.
 CREATE FUNCTION aos.ledger_settle(settlements json) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, aos SET enable_seqscan = off AS $$
+SET search_path = pg_catalog, aos SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
-  size integer := json_array_length(settlements);
-  outcomes smallint[] := array_fill(3::smallint, ARRAY[size]);
-  overruns bigint[] := array_fill(0::bigint, ARRAY[size]);
-  accounts_of text[] := array_fill(''::text, ARRAY[size]);
+  s record;
+  h record;
+  -- Of each settlement.
+  outcomes smallint[];
+  overruns bigint[];
+  accounts_of text[];
+  -- Of each hold that ends.
+  end_ids text[] := '{}';
+  end_times timestamptz[] := '{}';
+  end_tenants text[] := '{}';
+  end_kinds text[] := '{}';
+  end_lines text[] := '{}';
+  end_costs bigint[] := '{}';
+  end_estimated boolean[] := '{}';
+  end_returned bigint[] := '{}';
+  end_posted bigint[] := '{}';
+  end_accounts bigint[] := '{}';
+  end_first integer[] := '{}';
+  end_last integer[] := '{}';
+  -- Of each account.
   ids bigint[];
   limits bigint[];
   pendings bigint[];
@@ -456,77 +476,51 @@ DECLARE
   crossings bigint[];
   awaited boolean[];
   touched bigint[] := '{}';
-  ended_holds text[] := '{}';
-  ended_times timestamptz[] := '{}';
-  ended_states text[] := '{}';
-  ended_costs bigint[] := '{}';
-  ended_estimated boolean[] := '{}';
-  line_holds text[] := '{}';
-  line_times timestamptz[] := '{}';
-  line_accounts bigint[] := '{}';
-  line_tenants text[] := '{}';
-  line_kinds text[] := '{}';
-  line_pending bigint[] := '{}';
-  line_posted bigint[] := '{}';
-  crossed bigint[];
-  room bigint[];
-  h record;
-  state_before text;
-  cost_before bigint;
-  last text := '';
+  crossed bigint[] := '{}';
+  room bigint[] := '{}';
   account bigint;
-  returned bigint;
-  posted bigint;
+  n integer := 1;
   ends integer := 0;
-  lines integer := 0;
   k integer;
 BEGIN
+  SELECT * INTO s FROM json_to_record(settlements) AS x (id text[], tenant_id text[], kind text[],
+    cost bigint[], estimated boolean[], earliest timestamptz, latest timestamptz);
+  outcomes := array_fill(3::smallint, ARRAY[cardinality(s.id)]);
+  overruns := array_fill(0::bigint, ARRAY[cardinality(s.id)]);
+  accounts_of := array_fill(''::text, ARRAY[cardinality(s.id)]);
+
   FOR h IN
     SELECT o.id, o.created_at, o.tenant_id, o.amount_nanousd AS amount, o.account_ids, o.state,
-      o.cost_nanousd AS cost_booked, x.kind, x.cost, x.estimated, x.ordinality AS n
-    FROM ROWS FROM (json_to_recordset(settlements) AS
-      (id text, tenant_id text, at bigint, kind text, cost bigint, estimated boolean))
-      WITH ORDINALITY AS x (id, tenant_id, at, kind, cost, estimated, ordinality)
-    JOIN aos.holds o ON o.id = x.id AND o.tenant_id = x.tenant_id
-      AND o.created_at = timestamptz 'epoch' + x.at * interval '1 millisecond'
-    ORDER BY o.id, x.ordinality FOR NO KEY UPDATE OF o
+      o.cost_nanousd AS cost
+    FROM aos.holds o
+    WHERE o.id = ANY (s.id) AND o.created_at BETWEEN s.earliest AND s.latest
+    ORDER BY o.id FOR NO KEY UPDATE
   LOOP
-    IF h.id <> last THEN
-      state_before := h.state;
-      cost_before := coalesce(h.cost_booked, 0);
-    END IF;
-    accounts_of[h.n] := array_to_string(h.account_ids, ',');
-    touched := touched || h.account_ids;
-    IF state_before <> 'dispatched' AND (state_before <> 'expired' OR h.kind = 'expire') THEN
-      outcomes[h.n] := 2;
-      last := h.id;
-      CONTINUE;
-    END IF;
-    outcomes[h.n] := CASE state_before WHEN 'expired' THEN 1 ELSE 0 END;
-    overruns[h.n] := greatest(0, h.cost - h.amount);
-    returned := CASE state_before WHEN 'expired' THEN 0 ELSE h.amount END;
-    posted := h.cost - cost_before;
-    FOREACH account IN ARRAY h.account_ids LOOP
-      lines := lines + 1;
-      line_holds[lines] := h.id;
-      line_times[lines] := h.created_at;
-      line_accounts[lines] := account;
-      line_tenants[lines] := h.tenant_id;
-      line_kinds[lines] := CASE state_before WHEN 'expired' THEN 'correct' ELSE h.kind END;
-      line_pending[lines] := -returned;
-      line_posted[lines] := posted;
+    WHILE s.id[n] <> h.id LOOP
+      n := n + 1;
     END LOOP;
-    IF h.id <> last OR ends = 0 THEN
+    CONTINUE WHEN s.tenant_id[n] <> h.tenant_id;
+    accounts_of[n] := array_to_string(h.account_ids, ',');
+    touched := touched || h.account_ids;
+    IF h.state = 'dispatched' OR (h.state = 'expired' AND s.kind[n] <> 'expire') THEN
       ends := ends + 1;
+      outcomes[n] := CASE h.state WHEN 'expired' THEN 1 ELSE 0 END;
+      overruns[n] := greatest(0, s.cost[n] - h.amount);
+      end_ids[ends] := h.id;
+      end_times[ends] := h.created_at;
+      end_tenants[ends] := h.tenant_id;
+      end_kinds[ends] := s.kind[n];
+      end_lines[ends] := CASE h.state WHEN 'expired' THEN 'correct' ELSE s.kind[n] END;
+      end_costs[ends] := s.cost[n];
+      end_estimated[ends] := s.estimated[n];
+      end_returned[ends] := CASE h.state WHEN 'expired' THEN 0 ELSE h.amount END;
+      end_posted[ends] := s.cost[n] - coalesce(h.cost, 0);
+      end_first[ends] := cardinality(end_accounts) + 1;
+      end_accounts := end_accounts || h.account_ids;
+      end_last[ends] := cardinality(end_accounts);
+    ELSE
+      outcomes[n] := 2;
     END IF;
-    state_before := CASE h.kind WHEN 'post' THEN 'posted' WHEN 'void' THEN 'voided' ELSE 'expired' END;
-    cost_before := h.cost;
-    ended_holds[ends] := h.id;
-    ended_times[ends] := h.created_at;
-    ended_states[ends] := state_before;
-    ended_costs[ends] := h.cost;
-    ended_estimated[ends] := h.estimated;
-    last := h.id;
   END LOOP;
 
   SELECT array_agg(a.id), array_agg(a.cap), array_agg(a.pending_nanousd),
@@ -537,31 +531,42 @@ BEGIN
       posted_nanousd, crossing_nanousd, waiters_until > clock_timestamp() AS awaited
     FROM aos.accounts WHERE id = ANY (touched) ORDER BY id FOR NO KEY UPDATE) AS a;
 
-  IF lines > 0 THEN
-    FOR l IN 1..lines LOOP
-      k := array_position(ids, line_accounts[l]);
-      pendings[k] := pendings[k] + line_pending[l];
-      posteds[k] := posteds[k] + line_posted[l];
+  IF ends > 0 THEN
+    FOR e IN 1..ends LOOP
+      FOR c IN end_first[e]..end_last[e] LOOP
+        k := array_position(ids, end_accounts[c]);
+        pendings[k] := pendings[k] - end_returned[e];
+        posteds[k] := posteds[k] + end_posted[e];
+      END LOOP;
     END LOOP;
-    UPDATE aos.accounts a SET pending_nanousd = c.pending, posted_nanousd = c.posted
-    FROM unnest(ids, pendings, posteds) AS c (id, pending, posted) WHERE a.id = c.id;
+    UPDATE aos.holds o SET ended_at = clock_timestamp(), call = NULL, cost_nanousd = e.cost,
+      estimated = e.estimated,
+      state = CASE e.kind WHEN 'post' THEN 'posted' WHEN 'void' THEN 'voided' ELSE 'expired' END
+    FROM unnest(end_ids, end_times, end_kinds, end_costs, end_estimated)
+      AS e (id, created_at, kind, cost, estimated)
+    WHERE o.id = e.id AND o.created_at = e.created_at
+      AND o.created_at BETWEEN s.earliest AND s.latest;
     INSERT INTO aos.transfers
       (hold_id, created_at, account_id, tenant_id, kind, available_delta, pending_delta, posted_delta)
-    SELECT l.hold, l.created_at, l.account, l.tenant, l.kind, -l.pending - l.posted, l.pending, l.posted
-    FROM unnest(line_holds, line_times, line_accounts, line_tenants, line_kinds, line_pending,
-      line_posted) AS l (hold, created_at, account, tenant, kind, pending, posted);
-    UPDATE aos.holds o SET state = e.state, cost_nanousd = e.cost, estimated = e.estimated,
-      ended_at = clock_timestamp(), call = NULL
-    FROM unnest(ended_holds, ended_times, ended_states, ended_costs, ended_estimated)
-      AS e (id, created_at, state, cost, estimated)
-    WHERE o.id = e.id AND o.created_at = e.created_at;
-    SELECT array_agg(c.id) FILTER (WHERE c.posted >= c.crossing), array_agg(c.id) FILTER (WHERE c.awaited)
-    INTO crossed, room
-    FROM unnest(ids, posteds, crossings, awaited) AS c (id, posted, crossing, awaited);
-    IF crossed IS NOT NULL THEN
+    SELECT e.id, e.created_at, end_accounts[c], e.tenant_id, e.line, e.returned - e.posted,
+      -e.returned, e.posted
+    FROM unnest(end_ids, end_times, end_tenants, end_lines, end_returned, end_posted, end_first,
+      end_last) AS e (id, created_at, tenant_id, line, returned, posted, first, last)
+    CROSS JOIN LATERAL generate_series(e.first, e.last) AS c;
+    UPDATE aos.accounts a SET pending_nanousd = c.pending, posted_nanousd = c.posted
+    FROM unnest(ids, pendings, posteds) AS c (id, pending, posted) WHERE a.id = c.id;
+    FOR k IN 1..cardinality(ids) LOOP
+      IF posteds[k] >= crossings[k] THEN
+        crossed := crossed || ids[k];
+      END IF;
+      IF awaited[k] THEN
+        room := room || ids[k];
+      END IF;
+    END LOOP;
+    IF cardinality(crossed) > 0 THEN
       PERFORM aos.ledger_cross(crossed);
     END IF;
-    IF room IS NOT NULL THEN
+    IF cardinality(room) > 0 THEN
       PERFORM aos.ledger_announce(room);
     END IF;
   END IF;
@@ -572,20 +577,20 @@ END $$;
 -- Takes back a hold of which nobody knows whether it was committed. Where it was not, a voided
 -- row of nothing is left, so that a submission still under way finds its id ended.
 -- One hold a transaction: it waits for the hold's own insert, which waits for nobody.
-CREATE FUNCTION aos.ledger_cancel(hold text, tenant text, at bigint) RETURNS void
+CREATE FUNCTION aos.ledger_cancel(hold text, tenant text, at timestamptz) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, aos AS $$
 DECLARE
   inserted integer;
 BEGIN
   INSERT INTO aos.holds (id, created_at, tenant_id, call_id, process_id, amount_nanousd,
     account_ids, enforced, state, cost_nanousd, ended_at)
-  VALUES (hold, timestamptz 'epoch' + at * interval '1 millisecond', tenant, '', '', 0,
-    '{}', '{}', 'voided', 0, clock_timestamp())
+  VALUES (hold, at, tenant, '', '', 0, '{}', '{}', 'voided', 0, clock_timestamp())
   ON CONFLICT DO NOTHING;
   GET DIAGNOSTICS inserted = ROW_COUNT;
   IF inserted = 0 THEN
-    PERFORM aos.ledger_settle(json_build_array(json_build_object('id', hold, 'tenant_id', tenant,
-      'at', at, 'kind', 'void', 'cost', 0, 'estimated', false)));
+    PERFORM aos.ledger_settle(json_build_object('id', ARRAY[hold], 'tenant_id', ARRAY[tenant],
+      'kind', ARRAY['void'], 'cost', ARRAY[0], 'estimated', ARRAY[false],
+      'earliest', at, 'latest', at));
   END IF;
 END $$;
 """
@@ -679,7 +684,7 @@ GRANTS = """
 GRANT EXECUTE ON FUNCTION
   aos.ledger_open(json), aos.ledger_set_terms(text, bigint, smallint[]), aos.ledger_retire(text),
   aos.ledger_hold(text, timestamptz, double precision, bigint[], json),
-  aos.ledger_settle(json), aos.ledger_cancel(text, text, bigint),
+  aos.ledger_settle(json), aos.ledger_cancel(text, text, timestamptz),
   aos.ledger_dead_holds(double precision, integer), aos.ledger_forget_processes(double precision),
   aos.ledger_verify(integer)
 TO aos_app;

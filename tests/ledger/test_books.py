@@ -6,7 +6,6 @@ import psycopg
 import pytest
 
 from aos.infra.settings import LeaseSettings
-from aos.kit import ids
 from aos.kit.money import Nanousd
 from aos.ledger import Lease, LeaseLost, Ledger, SettlementKind
 from tests.conftest import rows_as_owner
@@ -176,17 +175,16 @@ async def test_a_retired_budget_binds_nobody(bench: Bench) -> None:
 
 async def test_the_lines_of_a_call(bench: Bench) -> None:
     account = await bench.open("bgt_1", 1000)
-    call_id = ids.new("call")
-    held = await bench.hold(600, account, call_id=call_id)
+    held = await bench.hold(600, account)
     await bench.end(held.hold_id, 250)
     async with bench.database.tenant("ten_a") as tx:
-        entries = await bench.ledger.entries(tx, call_id)
+        entries = await bench.ledger.entries(tx, [held.hold_id])
     assert [(e.kind, e.available, e.pending, e.posted) for e in entries] == [
         ("hold", -600, 600, 0),
         ("post", 350, -600, 250),
     ]
     async with bench.database.tenant("ten_b") as tx:
-        assert await bench.ledger.entries(tx, call_id) == []
+        assert await bench.ledger.entries(tx, [held.hold_id]) == []
 
 
 async def test_a_dead_processs_holds_are_posted_at_their_bound(bench: Bench) -> None:
@@ -200,7 +198,7 @@ async def test_a_dead_processs_holds_are_posted_at_their_bound(bench: Bench) -> 
     async with bench.database.system() as tx:
         dead = await bench.ledger.expire(tx, 30)
     assert [(hold.id, hold.amount, hold.call) for hold in dead] == [
-        (held.hold_id, 600, '{"model": "m"}')
+        (held.hold_id, 600, '{"model":"m"}')
     ]
     balance = await bench.balance(account)
     assert (balance.pending, balance.posted) == (100, 600)

@@ -1,5 +1,6 @@
 """Why the ledger did not do what it was asked."""
 
+from aos.infra.errors import DatabaseUnavailable
 from aos.kit.errors import AosError, Unavailable
 
 
@@ -15,13 +16,13 @@ class LeaseLost(Unavailable):
     code = "lease_lost"
 
 
-class LedgerBusy(Unavailable):
+class LedgerBusy(DatabaseUnavailable):
     """The accounts stayed locked for too long. Nothing was taken."""
 
     code = "ledger_busy"
 
 
-class LedgerAborted(Unavailable):
+class LedgerAborted(DatabaseUnavailable):
     """The database chose this batch to be rolled back. Nothing was taken; each is tried alone."""
 
     code = "ledger_aborted"

@@ -1,6 +1,5 @@
 """Bounds of the ledger."""
 
-from datetime import timedelta
 from typing import Final
 
 HOLD_NANOUSD_MAX: Final = 1_000_000_000_000_000
@@ -27,6 +26,3 @@ PROCESS_KEPT_SECONDS: Final = 3_600.0
 
 VERIFY_SECONDS_MAX: Final = 1_800
 """Longest that reading the whole books may take."""
-
-ENTRY_MARGIN: Final = timedelta(seconds=60)
-"""How much older than its call's id a hold's id may be: clocks, and nothing else."""

@@ -8,14 +8,12 @@ from aos.infra.errors import DatabaseUnavailable
 from aos.infra.postgres import Database, Transaction
 from aos.kit.clock import Clock, SystemClock
 from aos.kit.errors import Unavailable
-from aos.kit.ids import time_of
 from aos.kit.money import Nanousd
 from aos.ledger import store
 from aos.ledger.errors import LedgerAborted
 from aos.ledger.limits import (
     DEAD_HOLDS_MAX,
     DOUBTFUL_HOLDS_MAX,
-    ENTRY_MARGIN,
     HOLD_LANES,
     MISMATCHES_MAX,
     PROCESS_KEPT_SECONDS,
@@ -89,7 +87,10 @@ class Ledger:
         correction. Put it last in the transaction: it locks the accounts until the commit.
         Raises UnknownHold, LedgerBusy, LedgerAborted, DatabaseUnavailable.
         """
-        return await store.end_holds(tx, settlements)
+        results: list[SettlementResult] = []
+        for batch in _without_repeats(settlements):
+            results += await store.end_holds(tx, batch)
+        return results
 
     async def set_terms(
         self, tx: Transaction, budget_id: str, limit: Nanousd | None, thresholds: Sequence[int]
@@ -132,9 +133,9 @@ class Ledger:
         async with self._database.system() as tx:
             return await store.mismatches(tx, MISMATCHES_MAX, VERIFY_SECONDS_MAX)
 
-    async def entries(self, tx: Transaction, call_id: str) -> list[Entry]:
-        """The journal's lines of a call of this transaction's tenant. Raises InvalidId."""
-        return await store.read_entries(tx, call_id, time_of(call_id) - ENTRY_MARGIN)
+    async def entries(self, tx: Transaction, hold_ids: Sequence[str]) -> list[Entry]:
+        """The journal's lines of these holds of the transaction's tenant. Raises InvalidId."""
+        return await store.read_entries(tx, hold_ids) if hold_ids else []
 
     @property
     def doubtful(self) -> int:
@@ -168,3 +169,16 @@ class Ledger:
             if not store.certainly_refused(error):
                 self._doubtful.update((request.id, request.tenant_id) for request in requests)
             return [error] * len(requests)
+
+
+def _without_repeats(settlements: Sequence[Settlement]) -> list[list[Settlement]]:
+    """Runs in which no hold comes twice: one batch, but for a bug or an odd coincidence."""
+    batches: list[list[Settlement]] = []
+    seen: set[str] = set()
+    for settlement in settlements:
+        if not batches or settlement.hold_id in seen:
+            batches.append([])
+            seen.clear()
+        seen.add(settlement.hold_id)
+        batches[-1].append(settlement)
+    return batches

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Final
 
 import orjson
@@ -12,7 +13,7 @@ from psycopg_pool import PoolTimeout
 from aos.infra.errors import DatabaseUnavailable
 from aos.infra.postgres import Database, Transaction
 from aos.kit.errors import Unavailable
-from aos.kit.ids import milliseconds_of
+from aos.kit.ids import time_of
 from aos.kit.money import Nanousd
 from aos.ledger.errors import ClockSkewed, LeaseLost, LedgerAborted, LedgerBusy, UnknownHold
 from aos.ledger.limits import CLOCK_SKEW_SECONDS_MAX
@@ -34,6 +35,8 @@ _SETTLED, _CORRECTED, _REPEATED, _UNKNOWN = range(4)
 
 _LOCKED: Final = ("55P03", "57014")
 """SQLSTATEs of a lock or a statement that took too long."""
+
+_account_of = attrgetter("account_id")
 
 _ABORTED: Final = "40"
 """SQLSTATEs of deadlocks and the like begin so."""
@@ -68,29 +71,11 @@ async def take_holds(
     database: Database, process_id: str, at: datetime, requests: Sequence[HoldRequest]
 ) -> list[HoldResult]:
     """Take a batch of holds (nothing → dispatched), each all or none, in one round trip."""
-    account_ids = sorted({claim.account_id for request in requests for claim in request.claims})
-    position = {account_id: number for number, account_id in enumerate(account_ids, 1)}
-    elements: list[dict[str, Any]] = []
-    for request in requests:
-        claims = sorted((position[claim.account_id], claim.enforced) for claim in request.claims)
-        elements.append(
-            {
-                "id": request.id,
-                "call_id": request.call_id,
-                "tenant_id": request.tenant_id,
-                "amount": request.amount,
-                "least": request.amount if request.amount_least is None else request.amount_least,
-                "at": milliseconds_of(request.id),
-                "claims": [number for number, _ in claims],
-                "enforced": [enforced for _, enforced in claims],
-                "wait": request.wait_seconds,
-                "call": orjson.Fragment(request.call),
-            }
-        )
+    account_ids, columns = _columns_of_holds(requests)
     with _named_failures():
         rows = await database.call(
             "SELECT aos.ledger_hold(%s, %s, %s, %s::bigint[], %s::json) AS answer",
-            (process_id, at, CLOCK_SKEW_SECONDS_MAX, _array(account_ids), _text(elements)),
+            (process_id, at, CLOCK_SKEW_SECONDS_MAX, _array(account_ids), _text(columns)),
         )
     answer = orjson.loads(rows[0]["answer"])
     if "skew" in answer:
@@ -101,57 +86,60 @@ async def take_holds(
         raise LeaseLost("this process has no lease (any more): it renews it and goes on")
     balances = _balances(account_ids, answer)
     results = []
-    for element, outcome, refuser in zip(elements, answer["o"], answer["f"], strict=True):
-        claimed = tuple([balances[number - 1] for number in element["claims"]])
-        full = None if refuser is None else balances[refuser - 1]
-        results.append(HoldResult(element["id"], HoldOutcome(outcome), claimed, full))
-    return results
-
-
-async def end_holds(tx: Transaction, settlements: Sequence[Settlement]) -> list[SettlementResult]:
-    """End holds (dispatched → posted, voided or expired; expired → posted or voided)."""
-    elements = [
-        {
-            "id": settlement.hold_id,
-            "tenant_id": settlement.tenant_id,
-            "at": milliseconds_of(settlement.hold_id),
-            "kind": settlement.kind,
-            "cost": settlement.cost,
-            "estimated": settlement.estimated,
-        }
-        for settlement in settlements
-    ]
-    with _named_failures():
-        cursor = await tx.execute(
-            "SELECT aos.ledger_settle(%s::json) AS answer", (_text(elements),)
-        )
-        row = await cursor.fetchone()
-    assert row is not None
-    answer = orjson.loads(row["answer"])
-    account_ids = answer["i"] or []
-    balances = dict(zip(account_ids, _balances(account_ids, answer), strict=True))
-    results = []
-    for settlement, outcome, overrun, accounts in zip(
-        settlements, answer["o"], answer["x"], answer["a"], strict=True
-    ):
-        if outcome == _UNKNOWN:
-            raise UnknownHold(f"there is no hold {settlement.hold_id} to settle")
+    for n, request in enumerate(requests):
+        refuser = answer["f"][n]
+        claimed = columns["position"][columns["from"][n] - 1 : columns["to"][n]]
         results.append(
-            SettlementResult(
-                settlement.hold_id,
-                tuple([balances[int(number)] for number in accounts.split(",") if number]),
-                Nanousd(overrun),
-                corrected=outcome == _CORRECTED,
-                repeated=outcome == _REPEATED,
+            HoldResult(
+                request.id,
+                HoldOutcome(answer["o"][n]),
+                tuple([balances[position - 1] for position in claimed]),
+                None if refuser is None else balances[refuser - 1],
             )
         )
     return results
 
 
+async def end_holds(tx: Transaction, settlements: Sequence[Settlement]) -> list[SettlementResult]:
+    """End holds, each once (dispatched → posted, voided or expired; expired → posted or voided)."""
+    times = [time_of(settlement.hold_id) for settlement in settlements]
+    ordered = sorted(range(len(settlements)), key=lambda n: settlements[n].hold_id)
+    columns = {
+        "id": [settlements[n].hold_id for n in ordered],
+        "tenant_id": [settlements[n].tenant_id for n in ordered],
+        "kind": [settlements[n].kind for n in ordered],
+        "cost": [settlements[n].cost for n in ordered],
+        "estimated": [settlements[n].estimated for n in ordered],
+        "earliest": min(times),
+        "latest": max(times),
+    }
+    with _named_failures():
+        cursor = await tx.execute("SELECT aos.ledger_settle(%s::json) AS answer", (_text(columns),))
+        row = await cursor.fetchone()
+    assert row is not None
+    answer = orjson.loads(row["answer"])
+    account_ids = answer["i"] or []
+    balances = dict(zip(account_ids, _balances(account_ids, answer), strict=True))
+    results: dict[int, SettlementResult] = {}
+    for place, n in enumerate(ordered):
+        hold_id, outcome = settlements[n].hold_id, answer["o"][place]
+        if outcome == _UNKNOWN:
+            raise UnknownHold(f"there is no hold {hold_id} to settle")
+        numbers = answer["a"][place]
+        results[n] = SettlementResult(
+            hold_id,
+            tuple([balances[int(number)] for number in numbers.split(",")]) if numbers else (),
+            Nanousd(answer["x"][place]),
+            corrected=outcome == _CORRECTED,
+            repeated=outcome == _REPEATED,
+        )
+    return [results[n] for n in range(len(settlements))]
+
+
 async def cancel_hold(database: Database, hold_id: str, tenant_id: str) -> None:
     """Take back a hold that may or may not have been committed (dispatched → voided)."""
     await database.call(
-        "SELECT aos.ledger_cancel(%s, %s, %s)", (hold_id, tenant_id, milliseconds_of(hold_id))
+        "SELECT aos.ledger_cancel(%s, %s, %s)", (hold_id, tenant_id, time_of(hold_id))
     )
 
 
@@ -209,25 +197,25 @@ async def mismatches(tx: Transaction, rows_max: int, seconds_max: int) -> list[M
     return [Mismatch(**row) for row in await cursor.fetchall()]
 
 
-async def read_entries(tx: Transaction, call_id: str, since: datetime) -> list[Entry]:
-    """The journal's lines of a call of this transaction's tenant, oldest first."""
+async def read_entries(tx: Transaction, hold_ids: Sequence[str]) -> list[Entry]:
+    """The journal's lines of these holds of this transaction's tenant, oldest first."""
+    times = [time_of(hold_id) for hold_id in hold_ids]
     cursor = await tx.execute(
         "SELECT t.hold_id, t.kind, t.account_id, a.budget_id, a.subject, t.booked_at,"
         " t.available_delta AS available, t.pending_delta AS pending, t.posted_delta AS posted"
-        " FROM aos.holds h"
-        " JOIN aos.transfers t ON t.hold_id = h.id AND t.created_at = h.created_at"
-        " JOIN aos.accounts a ON a.id = t.account_id"
-        " WHERE h.call_id = %(call_id)s AND h.created_at >= %(since)s"
-        " AND t.created_at >= %(since)s ORDER BY t.booked_at, t.hold_id, t.account_id",
-        {"call_id": call_id, "since": since},
+        " FROM aos.transfers t JOIN aos.accounts a ON a.id = t.account_id"
+        " WHERE t.hold_id = ANY (%s) AND t.created_at BETWEEN %s AND %s"
+        " ORDER BY t.booked_at, t.hold_id, t.account_id",
+        (list(hold_ids), min(times), max(times)),
     )
     return [Entry(**row) for row in await cursor.fetchall()]
 
 
 def certainly_refused(error: Unavailable) -> bool:
-    """The statement did not reach the database, or the database rolled it back and said so."""
-    cause = error.__cause__
-    return not isinstance(error, DatabaseUnavailable) or isinstance(cause, PoolTimeout)
+    """The statement did not reach the database, or the database refused it and said so."""
+    if isinstance(error, ClockSkewed | LeaseLost | LedgerBusy | LedgerAborted):
+        return True
+    return isinstance(error.__cause__, PoolTimeout)
 
 
 @contextmanager
@@ -242,6 +230,41 @@ def _named_failures() -> Iterator[None]:
         if state.startswith(_ABORTED):
             raise LedgerAborted("the database rolled this back; try again") from error
         raise
+
+
+def _columns_of_holds(requests: Sequence[HoldRequest]) -> tuple[list[int], dict[str, Any]]:
+    """The accounts of a batch, sorted, and its holds as `aos.ledger_hold` takes them."""
+    account_ids = sorted({claim.account_id for request in requests for claim in request.claims})
+    place = {account_id: number for number, account_id in enumerate(account_ids, 1)}
+    accounts: list[int] = []
+    enforced: list[bool] = []
+    ends: list[int] = []
+    for request in requests:
+        for claim in sorted(request.claims, key=_account_of):
+            accounts.append(claim.account_id)
+            enforced.append(claim.enforced)
+        ends.append(len(accounts))
+    times = [time_of(request.id) for request in requests]
+    return account_ids, {
+        "id": [request.id for request in requests],
+        "call_id": [request.call_id for request in requests],
+        "tenant_id": [request.tenant_id for request in requests],
+        "amount": [request.amount for request in requests],
+        "least": [
+            request.amount if request.amount_least is None else request.amount_least
+            for request in requests
+        ],
+        "wait": [request.wait_seconds for request in requests],
+        "at": times,
+        "call": [orjson.Fragment(request.call) for request in requests],
+        "from": [1, *(end + 1 for end in ends[:-1])],
+        "to": ends,
+        "account": accounts,
+        "position": [place[account_id] for account_id in accounts],
+        "enforced": enforced,
+        "earliest": min(times),
+        "latest": max(times),
+    }
 
 
 def _balances(account_ids: Sequence[int], answer: dict[str, list[int]]) -> list[Balance]:

@@ -52,3 +52,10 @@ class HomeInUse(AosError):
 
     code = "home_in_use"
     status = 409
+
+
+class AddressInUse(AosError):
+    """The address to listen on is taken, or not this machine's."""
+
+    code = "address_in_use"
+    status = 409

@@ -70,3 +70,35 @@ METRIC_MODELS_MAX: Final = 200
 METRIC_TENANTS_MAX: Final = 100
 
 METRIC_AGENTS_MAX: Final = 50
+
+DOOR_CONNECTIONS_MAX: Final = 4096
+"""Connections of callers; fewer where the system allows fewer open files."""
+
+DOOR_HEAD_BYTES_MAX: Final = 32 * 1024
+"""Request line and headers."""
+
+DOOR_HEAD_SECONDS_MAX: Final = 10
+"""From a connection, or a request's first byte, to the end of its head."""
+
+DOOR_BODY_WINDOW_SECONDS: Final = 10
+DOOR_BODY_BYTES_MIN: Final = 1024
+"""What must arrive of an unfinished body in each window in which we were reading."""
+
+DOOR_BODY_SECONDS_MAX: Final = 600
+
+DOOR_PIPELINE_MAX: Final = 16
+"""Requests that a connection may send ahead of their answers."""
+
+DOOR_LINGER_SECONDS_MAX: Final = 1.0
+"""How long a refused connection is drained, so that the refusal can be read."""
+
+DOOR_KEEP_ALIVE_SECONDS: Final = 75
+"""Longer than the balancers before us keep theirs (60 s), so that they close first."""
+
+DOOR_BACKLOG: Final = 2048
+
+DOOR_GRACE_SECONDS_MAX: Final = 30
+"""How long a stop waits for calls under way."""
+
+FILES_RESERVED: Final = 128
+"""Open files that are neither callers nor upstreams."""

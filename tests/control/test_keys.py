@@ -2,7 +2,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
-import pytest
 from fastapi import FastAPI
 
 from aos.identity import Owner, OwnerKind
@@ -71,9 +70,8 @@ async def test_a_keys_own_budget_is_a_budget(
     assert not budgets.own
 
 
-@pytest.mark.parametrize(
-    "budget",
-    [
+async def test_an_odd_budget_is_refused(admin: httpx.AsyncClient) -> None:
+    odd: tuple[dict[str, Any], ...] = (
         {},
         {"limit_usd": "a lot"},
         {"limit_usd": "0.0000000001"},
@@ -82,17 +80,15 @@ async def test_a_keys_own_budget_is_a_budget(
         {"limit_usd": True},
         {"limit_usd": "1", "scope": "GLOBAL"},
         {"limit_usd": "1", "period": "HOURLY"},
-    ],
-    ids=repr,
-)
-async def test_an_odd_budget_is_refused(admin: httpx.AsyncClient, budget: dict[str, Any]) -> None:
-    answer = await admin.post("/api/v1/keys", json={"name": "k", "budget": budget})
-    check_problem(answer, 422, "invalid_request")
+    )
+    for budget in odd:
+        answer = await admin.post("/api/v1/keys", json={"name": "k", "budget": budget})
+        check_problem(answer, 422, "invalid_request")
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
+async def test_odd_fields_are_refused(admin: httpx.AsyncClient) -> None:
+    made = await make(admin)
+    odd: tuple[tuple[str, object], ...] = (
         ("name", None),
         ("name", " "),
         ("scopes", []),
@@ -108,15 +104,12 @@ async def test_an_odd_budget_is_refused(admin: httpx.AsyncClient, budget: dict[s
         ("expires_at", "9999-12-31T23:59:59-12:00"),
         ("expires_at", "soon"),
         ("user_id", ""),
-    ],
-    ids=repr,
-)
-async def test_odd_fields_are_refused(admin: httpx.AsyncClient, field: str, value: object) -> None:
-    made = await make(admin)
-    answer = await admin.post("/api/v1/keys", json={"name": "other", field: value})
-    check_problem(answer, 422, "invalid_request")
-    answer = await admin.patch(f"/api/v1/keys/{made['id']}", json={field: value})
-    check_problem(answer, 422, "invalid_request")
+    )
+    for field, value in odd:
+        answer = await admin.post("/api/v1/keys", json={"name": "other", field: value})
+        check_problem(answer, 422, "invalid_request")
+        answer = await admin.patch(f"/api/v1/keys/{made['id']}", json={field: value})
+        check_problem(answer, 422, "invalid_request")
 
 
 async def test_an_expiry_in_the_past_and_an_odd_tag_are_refused(admin: httpx.AsyncClient) -> None:

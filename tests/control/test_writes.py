@@ -1,7 +1,6 @@
 import asyncio
 
 import httpx
-import pytest
 
 from aos.control import ControlServices
 from aos.infra.postgres import Database
@@ -82,10 +81,10 @@ async def test_after_a_day_a_key_is_new_again(
         assert [row["key"] for row in await cursor.fetchall()] == ["a"]
 
 
-@pytest.mark.parametrize("key", ["", "x" * 201, "\x7f"])
-async def test_an_odd_idempotency_key_is_refused(admin: httpx.AsyncClient, key: str) -> None:
-    answer = await admin.post("/agents", json={"name": "a"}, headers={"Idempotency-Key": key})
-    check_problem(answer, 422, "invalid_idempotency_key")
+async def test_an_odd_idempotency_key_is_refused(admin: httpx.AsyncClient) -> None:
+    for key in ("", "x" * 201, "\x7f"):
+        answer = await admin.post("/agents", json={"name": "a"}, headers={"Idempotency-Key": key})
+        check_problem(answer, 422, "invalid_idempotency_key")
 
 
 async def test_waiting_for_the_first_has_an_end(

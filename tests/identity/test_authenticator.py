@@ -59,21 +59,19 @@ async def test_a_secret_tells_who_calls(
     assert not caller.may(Scope.ADMIN)
 
 
-@pytest.mark.parametrize("secret", ["aos_sk_unknown", "x" * 10_000, "schlüssel", "\x00"])
-async def test_an_unknown_secret_is_401(authenticator: Authenticator, secret: str) -> None:
-    for _ in range(2):
-        with pytest.raises(InvalidKey) as caught:
+async def test_an_unknown_secret_is_401(authenticator: Authenticator) -> None:
+    for secret in ("aos_sk_unknown", "x" * 10_000, "schlüssel", "\x00", "\ud800"):
+        for _ in range(2):
+            with pytest.raises(InvalidKey) as caught:
+                await authenticator.authenticate(secret)
+            assert caught.value.status == 401
+        assert authenticator.cached(secret) is None
+
+
+async def test_no_secret_is_401_and_says_what_to_send(authenticator: Authenticator) -> None:
+    for secret in (None, ""):
+        with pytest.raises(KeyMissing, match="X-AOS-Key"):
             await authenticator.authenticate(secret)
-        assert caught.value.status == 401
-    assert authenticator.cached(secret) is None
-
-
-@pytest.mark.parametrize("secret", [None, ""])
-async def test_no_secret_is_401_and_says_what_to_send(
-    authenticator: Authenticator, secret: str | None
-) -> None:
-    with pytest.raises(KeyMissing, match="X-AOS-Key"):
-        await authenticator.authenticate(secret)
 
 
 async def test_a_key_ends_at_its_time_even_when_remembered(database: Database, keys: Keys) -> None:

@@ -1,6 +1,6 @@
 """Budgets: what may be spent, by whom, until when."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -21,6 +21,8 @@ COLUMNS = [
     field("reset_at"),
 ]
 
+_SUBJECTS: Final = {"PER_AGENT": ("/api/v1/agents", "agt"), "PER_KEY": ("/api/v1/keys", "key")}
+
 Budget = Annotated[str, typer.Argument(help="Id or name.")]
 LimitUsd = Annotated[str | None, typer.Option(help="In dollars.")]
 
@@ -32,7 +34,8 @@ def create(
     *,
     scope: Annotated[str, typer.Option(help="GLOBAL, PER_AGENT, PER_KEY, …")] = "GLOBAL",
     scope_value: Annotated[
-        str | None, typer.Option(help="Whose; without it, one account for each.")
+        str | None,
+        typer.Option(help="Whose; an agent or key by id or name. Without it, one for each."),
     ] = None,
     period: Annotated[str, typer.Option(help="DAILY, WEEKLY, MONTHLY or TOTAL.")] = "MONTHLY",
     timezone: Annotated[str | None, typer.Option(help="IANA name; default UTC.")] = None,
@@ -40,6 +43,7 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Create a budget."""
+    client = Client()
     body: dict[str, Any] = {
         "name": name,
         "scope": scope.upper(),
@@ -48,10 +52,10 @@ def create(
         "action_on_breach": action.upper(),
     }
     if scope_value is not None:
-        body["scope_value"] = scope_value
+        body["scope_value"] = _subject(client, scope.upper(), scope_value)
     if timezone is not None:
         body["timezone"] = timezone
-    _show(Client().send("POST", PATH, body), as_json=as_json)
+    _show(client.send("POST", PATH, body), as_json=as_json)
 
 
 @app.command("list")
@@ -117,6 +121,15 @@ def delete(budget: Budget, *, as_json: Json = False) -> None:
         print_json({"id": found["id"], "deleted": True})
     else:
         print(f"deleted {found['name']} ({found['id']})")
+
+
+def _subject(client: Client, scope: str, value: str) -> str:
+    """The id of the agent or key that is meant; any other value as it stands."""
+    if scope not in _SUBJECTS:
+        return value
+    path, prefix = _SUBJECTS[scope]
+    identifier: str = client.find(path, value, prefix)["id"]
+    return identifier
 
 
 def _show(budget: dict[str, Any], *, as_json: bool) -> None:

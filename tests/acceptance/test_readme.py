@@ -1,0 +1,156 @@
+"""The README's transcript, run as it stands against a fresh home.
+
+Blocks fenced as `console` hold commands after `$ ` and what they print. In what is printed, `…`
+stands for anything within a line, and a line that is only `…` for any number of lines. Addresses
+and the home are those of the test.
+"""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+START_SECONDS_MAX = 60
+COMMAND_SECONDS_MAX = 60
+LISTENS = re.compile(r"AOS listens on\s+(http://\S+)")
+
+
+@dataclass(frozen=True)
+class Step:
+    command: str
+    expected: list[str]
+
+
+@dataclass(frozen=True)
+class Server:
+    url: str
+    printed: str
+    environment: dict[str, str]
+
+
+def steps_of(text: str) -> list[Step]:
+    """Every command of every console block, with the lines that follow it."""
+    steps: list[Step] = []
+    for block in re.findall(r"^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                steps.append(Step(line[2:], []))
+            else:
+                steps[-1].expected.append(line)
+    return steps
+
+
+def pattern_of(expected: list[str]) -> re.Pattern[str]:
+    parts = []
+    for line in expected:
+        if line.strip() == "…":
+            parts.append(r"(?:.*\n)*?")
+        else:
+            pieces = [re.escape(piece) for piece in re.split("…", line)]
+            parts.append(".*?".join(re.sub(r"(\\ )+", r"\\s+", piece) for piece in pieces))
+            parts.append(r"[^\n]*\n" if line.rstrip().endswith("…") else r"\s*?\n")
+    return re.compile("".join(parts))
+
+
+STEPS = steps_of((ROOT / "README.md").read_text())
+SETUP = [
+    step for step in STEPS if step.command.startswith(("git clone", "make run", "export PATH"))
+]
+COMMANDS = [step for step in STEPS if step not in SETUP]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """What `make run` starts, on a free port and in an empty home."""
+    home = tmp_path_factory.mktemp("home")
+    environment = {
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "HOME": str(home),
+        "AOS_HOME": str(home / ".aos"),
+        "AOS_PORT": str(_free_port()),
+        "LANG": "C.UTF-8",
+    }
+    log = home / "log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [BIN / "aos", "serve"], stdout=output, stderr=subprocess.STDOUT, env=environment
+        )
+        try:
+            url = _wait_for_address(process, log)
+            yield Server(url, log.read_text(), environment | {"AOS_URL": url})
+        finally:
+            process.terminate()
+            assert process.wait(START_SECONDS_MAX) in (0, -signal.SIGTERM), log.read_text()
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _wait_for_address(process: "subprocess.Popen[bytes]", log: Path) -> str:
+    deadline = time.monotonic() + START_SECONDS_MAX
+    while time.monotonic() < deadline and process.poll() is None:
+        found = LISTENS.search(log.read_text())
+        if found:
+            return found.group(1)
+        time.sleep(0.05)
+    raise AssertionError(f"it did not start:\n{log.read_text()}")
+
+
+def test_the_readme_has_the_steps_that_it_promises() -> None:
+    assert [step.command.split()[0] for step in SETUP] == ["git", "make", "export"]
+    told = " ".join(step.command for step in COMMANDS)
+    for needed in ("curl", "aos load", "aos calls tail", "aos connect", "OpenAI()"):
+        assert needed in told
+
+
+@pytest.mark.slow
+def test_the_server_greets_as_the_readme_says(server: Server) -> None:
+    expected = next(step.expected for step in SETUP if step.command == "make run")
+    _check(expected, server.printed.replace(server.url, "http://127.0.0.1:8000"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", COMMANDS, ids=lambda step: step.command[:40])
+def test_a_step_does_what_the_readme_says(step: Step, server: Server) -> None:
+    """In order: a step may use what an earlier one made."""
+    command = step.command.replace("http://127.0.0.1:8000", server.url)
+    if "OpenAI()" in command:  # The lines before it set its environment.
+        command = f'eval "$(aos connect openai --shell)"; {command}'
+    done = subprocess.run(
+        ["bash", "-c", command],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env=server.environment,
+        timeout=COMMAND_SECONDS_MAX,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    _check(step.expected, done.stdout.replace(server.url, "http://127.0.0.1:8000"))
+
+
+def _check(expected: list[str], printed: str) -> None:
+    assert pattern_of(expected).search(f"{printed}\n"), f"expected\n{expected}\nprinted\n{printed}"
+
+
+def test_the_pattern_of_a_transcript() -> None:
+    """The test's own eyes: an ellipsis stands for anything, and nothing else does."""
+    pattern = pattern_of(["id: …", "…", "name:  x"])
+    assert pattern.search("id: 5\nb\nc\nname: x\n")
+    assert not pattern.search("id: 5\nname: y\n")
+    assert pattern_of(["spent $0.00…, over by $0.0000"]).search("spent $0.0099, over by $0.0000\n")
+    assert not pattern_of(["over by $0.0000"]).search("over by $0.0001\n")

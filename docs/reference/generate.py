@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings
 import aos
 from aos.infra import settings
 from aos.kit.errors import AosError
+from aos.providers.registry.model import SHIPPED, Shipped
 
 ROOT = Path(__file__).parents[2]
 WIDTH = 100
@@ -139,7 +140,22 @@ def settings_page() -> str:
             also = f" Also read as `{'`, `'.join(one.others)}`." if one.others else ""
             lines.append(f"| `{one.name}` | {default} | {one.values} | {one.text}{also} |")
         lines.append("")
-    return "\n".join([*lines, CLIENT])
+    lines += [
+        "## Shipped upstreams",
+        "",
+        "Each is used when its variables are set, under its id: `groq/llama-3.3-70b-versatile`.",
+        "",
+        "| id | variables | address |",
+        "|---|---|---|",
+    ]
+    for row in SHIPPED:
+        names = " and ".join(f"`{name}`" for name in _variables(row))
+        lines.append(f"| `{row.id}` | {names} | `{row.base_url}` |")
+    return "\n".join([*lines, "", CLIENT])
+
+
+def _variables(row: Shipped) -> list[str]:
+    return [name for name in (row.key_variable, row.url_variable) if name]
 
 
 def example_file() -> str:
@@ -153,6 +169,9 @@ def example_file() -> str:
         for one in setting_groups()[group]:
             lines += textwrap.wrap(one.text, WIDTH - 2, initial_indent="# ", subsequent_indent="# ")
             lines += [f"#{one.name}={one.default}", ""]
+    lines += ["## Shipped upstreams: each is used when its variables are set", ""]
+    for row in SHIPPED:
+        lines += [f"# {row.id}", *(f"#{name}=" for name in _variables(row)), ""]
     lines += [
         "## The command line as a client",
         "",

@@ -1,6 +1,6 @@
 """Failures of what the rooms stand on."""
 
-from aos.kit.errors import AosError, Unavailable
+from aos.kit.errors import AosError, InvalidInput, Unavailable
 
 
 class DatabaseUnavailable(Unavailable):
@@ -59,3 +59,23 @@ class AddressInUse(AosError):
 
     code = "address_in_use"
     status = 409
+
+
+class OutboundRefused(AosError):
+    """The address may not be called from here. Nothing was sent."""
+
+    code = "outbound_refused"
+    status = 502
+
+
+class ExternalCallsDisabled(OutboundRefused):
+    """DISABLE_EXTERNAL_CALLS is set, and this was one. Nothing was sent."""
+
+    code = "external_calls_disabled"
+    status = 503
+
+
+class InvalidUpstreamUrl(InvalidInput):
+    """Not a URL that an upstream can have."""
+
+    code = "invalid_upstream_url"

@@ -42,6 +42,17 @@ class ServerSettings(_Group):
     """Scopes of keys are tested; turning it off lets every key of a tenant do everything in it."""
     disable_external_calls: bool = Field(default=False, validation_alias="DISABLE_EXTERNAL_CALLS")
     """Every outbound call of the product is refused, loudly; loopback stays allowed."""
+    private_upstreams: Literal["allow", "deny"] | None = Field(
+        default=None, validation_alias="AOS_PRIVATE_UPSTREAMS"
+    )
+    """Whether upstreams that `aos.yaml` names may be on this machine or in private networks; unset
+    = denied only in production. Base URLs from the environment always may."""
+
+    @property
+    def private_upstreams_allowed(self) -> bool:
+        if self.private_upstreams is None:
+            return self.environment == "development"
+        return self.private_upstreams == "allow"
 
     @property
     def home_path(self) -> Path:

@@ -10,6 +10,7 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
+from aos.infra.errors import ExternalCallsDisabled, OutboundRefused
 from aos.providers.errors import (
     AnswerTooLarge,
     UpstreamBroken,
@@ -154,13 +155,8 @@ def _named(error: Exception, provider: Provider, *, answered: bool) -> Exception
     Messages go to callers: no address, no header; the cause is kept for the log.
     """
     name = provider.config.id
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return UpstreamUnreachable(f"{name} cannot be reached: unknown host.", provider=name)
-    if isinstance(error, aiohttp.ClientConnectorError):
-        reason = error.os_error.strerror or type(error.os_error).__name__
-        return UpstreamUnreachable(f"{name} cannot be reached: {reason}.", provider=name)
-    if isinstance(error, aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL):
-        return UpstreamUnreachable(f"{name} cannot be reached in time.", provider=name)
+    if why := _unreached(error):
+        return UpstreamUnreachable(f"{name} cannot be reached{why}.", provider=name)
     if isinstance(error, TimeoutError):
         return UpstreamTimeout(f"{name} fell silent.", provider=name, answered=answered)
     if isinstance(error, aiohttp.ClientError | OSError):
@@ -169,3 +165,18 @@ def _named(error: Exception, provider: Provider, *, answered: bool) -> Exception
             f"{name} broke the connection {when} its answer.", provider=name, answered=answered
         )
     return error
+
+
+def _unreached(error: Exception) -> str:
+    """Why nothing was sent; empty where something may have been."""
+    if isinstance(error, ExternalCallsDisabled):
+        return ": DISABLE_EXTERNAL_CALLS is set"
+    if isinstance(error, OutboundRefused):
+        return ": its address is not one that may be called"
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return ": unknown host"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f": {error.os_error.strerror or type(error.os_error).__name__}"
+    if isinstance(error, aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL):
+        return " in time"
+    return ""

@@ -5,6 +5,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from aos.budgets import Budgets, Standings
 from aos.control import (
     AccessPolicy,
     AgentsSection,
@@ -17,6 +18,7 @@ from aos.control import (
 from aos.identity import Agents, Authenticator, Keys, KeyTerms, Scope, Tenants
 from aos.infra.postgres import Database
 from aos.kit.clock import SystemClock
+from aos.ledger import Ledger
 from aos.routing import Routing
 from tests.identity.conftest import RememberedBudgets, SilentNews
 
@@ -34,6 +36,8 @@ async def services(database: Database, budgets: RememberedBudgets) -> ControlSer
     await tenants.ensure("ten_1", "one")
     await tenants.ensure("ten_2", "two")
     agents, keys = Agents(budgets, clock, alert_threshold=0.8), Keys(budgets, clock)
+    ledger = Ledger(database, "proc_test")
+    real = Budgets(database, ledger, clock)
     return ControlServices(
         database=database,
         clock=clock,
@@ -52,6 +56,9 @@ async def services(database: Database, budgets: RememberedBudgets) -> ControlSer
                 KeysSection(keys, agents, budgets),
             ),
         ),
+        budgets=real,
+        standings=Standings(lambda: real.book, clock),
+        ledger=ledger,
     )
 
 

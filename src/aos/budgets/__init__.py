@@ -34,6 +34,7 @@ from aos.budgets.definitions import (
     TooManyBudgets,
     UnknownSubject,
     period_of,
+    thresholds_of,
 )
 from aos.budgets.standing import (
     AccountStatus,
@@ -44,6 +45,8 @@ from aos.budgets.standing import (
     Standing,
     Standings,
     Summary,
+    account_remaining,
+    percent_used,
 )
 
 __all__ = [
@@ -82,5 +85,8 @@ __all__ = [
     "UnboundedRequest",
     "UnknownSubject",
     "UnpricedModel",
+    "account_remaining",
+    "percent_used",
     "period_of",
+    "thresholds_of",
 ]

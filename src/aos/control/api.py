@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from aos.control.agents.api import router as agents
+from aos.control.budgets.api import router as budgets
 from aos.control.config.api import router as config
 from aos.control.edge.api import Edge
 from aos.control.keys.api import router as keys
@@ -17,6 +18,7 @@ from aos.control.problems.api import MEDIA_TYPE, on_failure, on_http, on_invalid
 from aos.control.reference.api import router as reference
 from aos.control.schemas import Problem
 from aos.control.tenants.api import router as tenants
+from aos.control.usage.api import router as usage
 from aos.kit.errors import AosError
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
@@ -24,6 +26,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     config,
     keys,
     tenants,
+    budgets,
+    usage,
     reference,
 )
 

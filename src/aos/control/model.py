@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+from aos.budgets import Budgets, Standings
 from aos.control.config import Configuration
 from aos.identity import Agents, Authenticator, Keys, OwnBudgets, SpendReader, Tenants
 from aos.infra.postgres import Database
 from aos.kit.clock import Clock
+from aos.ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +32,6 @@ class ControlServices:
     own_budgets: OwnBudgets
     spend: SpendReader
     configuration: Configuration
+    budgets: Budgets
+    standings: Standings
+    ledger: Ledger

@@ -1,5 +1,6 @@
 """What happened: a row a call, a row an attempt. Writes rows it is given; computes no money."""
 
+from aos.usage.errors import CallNotFound
 from aos.usage.model import (
     AttemptRow,
     CallCursor,
@@ -23,6 +24,7 @@ __all__ = [
     "CallCursor",
     "CallFilter",
     "CallLabel",
+    "CallNotFound",
     "CallRow",
     "CallStatus",
     "Spend",

@@ -65,7 +65,8 @@ class CallRow:
 class AttemptRow:
     """One dispatch to one provider, with its own hold and its own cost.
 
-    `agent_id` and `run_id` are those of its call; `record` fills them in where it has both.
+    `id` is that of its hold. `agent_id` and `run_id` are those of its call; `record` fills them in
+    where it has both rows.
     """
 
     id: str

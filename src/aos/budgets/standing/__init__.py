@@ -9,6 +9,7 @@ from aos.budgets.standing.model import (
     Standing,
     Summary,
 )
+from aos.budgets.standing.rules import account_remaining, percent_used
 from aos.budgets.standing.service import Standings
 
 __all__ = [
@@ -20,4 +21,6 @@ __all__ = [
     "Standing",
     "Standings",
     "Summary",
+    "account_remaining",
+    "percent_used",
 ]

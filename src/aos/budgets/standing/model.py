@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 from enum import StrEnum
 
 from aos.budgets.definitions import Budget, Period
@@ -43,22 +42,10 @@ class Standing:
 
     @property
     def fullest(self) -> AccountStatus:
-        return self.accounts[0] if self.accounts else _UNUSED
-
-    @property
-    def percent_used(self) -> Decimal:
-        """Of the limit, to two places, rounded down: 100.00 means that it is reached."""
-        return Decimal(self.fullest.posted * 10_000 // (self.budget.limit or 1)).scaleb(-2)
-
-    @property
-    def remaining(self) -> Nanousd | None:
-        """What can still be held; never below zero, also after the limit was lowered."""
-        if self.budget.limit is None:
-            return None
-        return Nanousd(max(0, self.budget.limit - self.fullest.posted - self.fullest.pending))
+        return self.accounts[0] if self.accounts else UNUSED
 
 
-_UNUSED = AccountStatus("", Nanousd(0), Nanousd(0))
+UNUSED = AccountStatus("", Nanousd(0), Nanousd(0))
 
 
 class AlertKind(StrEnum):

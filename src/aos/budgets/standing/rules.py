@@ -1,11 +1,13 @@
 """What a budget covers, and which crossings are alerts."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Final
 
 from aos.budgets.definitions import Budget, BudgetScope, SpendFacts
-from aos.budgets.standing.model import Alert, AlertKind, Crossing
+from aos.budgets.standing.model import AccountStatus, Alert, AlertKind, Crossing
 from aos.identity import Caller
+from aos.kit.money import Nanousd
 from aos.usage import CallFilter, CallLabel
 
 _LABEL_OF: Final = {
@@ -44,3 +46,15 @@ def facts_of(caller: Caller, at: datetime) -> SpendFacts:
         team_id=caller.team_id,
         fixed_tags=caller.tags,
     )
+
+
+def percent_used(budget: Budget, account: AccountStatus) -> Decimal:
+    """Of the limit, to two places, rounded down: 100.00 means that it is reached."""
+    return Decimal(account.posted * 10_000 // (budget.limit or 1)).scaleb(-2)
+
+
+def account_remaining(budget: Budget, account: AccountStatus) -> Nanousd | None:
+    """What can still be held; never below zero, also after the limit was lowered."""
+    if budget.limit is None:
+        return None
+    return Nanousd(max(0, budget.limit - account.posted - account.pending))

@@ -19,7 +19,7 @@ from aos.budgets.standing.limits import (
     SUMMARY_ALERTS_MAX,
     SUMMARY_BUDGETS_MAX,
 )
-from aos.budgets.standing.model import AccountStatus, Alert, DaySpend, Standing, Summary
+from aos.budgets.standing.model import UNUSED, AccountStatus, Alert, DaySpend, Standing, Summary
 from aos.identity import BindingBudget, Caller, Owner, OwnerKind
 from aos.infra.postgres import Transaction
 from aos.kit.clock import Clock
@@ -47,7 +47,7 @@ class Standings:
         """All live budgets of the tenant."""
         budgets = await find_live(tx)
         standings = await self.of_each(tx, budgets)
-        standings.sort(key=lambda standing: standing.percent_used, reverse=True)
+        standings.sort(key=lambda s: rules.percent_used(s.budget, s.fullest), reverse=True)
         return Summary(
             standings=tuple(standings[:SUMMARY_BUDGETS_MAX]),
             limit=Nanousd(sum(budget.limit or 0 for budget in budgets)),
@@ -123,16 +123,15 @@ def _running(standings: Sequence[Standing]) -> list[store.Running]:
 
 def _binding(match: BudgetMatch, account: AccountStatus | None) -> BindingBudget:
     budget = match.budget
-    accounts = () if account is None else (account,)
-    standing = Standing(budget, period_of(budget, match.account.period_start), accounts)
+    account = account or UNUSED
     return BindingBudget(
         id=budget.id,
         name=budget.name,
         scope=budget.scope,
         action=budget.action,
         limit=budget.limit or Nanousd(0),
-        spent=standing.fullest.posted,
-        pending=standing.fullest.pending,
-        remaining=standing.remaining or Nanousd(0),
+        spent=account.posted,
+        pending=account.pending,
+        remaining=rules.account_remaining(budget, account) or Nanousd(0),
         reset_at=match.account.period_end,
     )

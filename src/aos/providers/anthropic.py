@@ -61,6 +61,7 @@ class AnthropicProvider:
 
     def __init__(self, config: ProviderConfig, profile: bounds.Profile = PROFILE) -> None:
         self.config = config
+        self.asks_stream_usage = True
         self._profile = profile
         self._own = {"x-api-key": config.api_key} if config.api_key else {}
 

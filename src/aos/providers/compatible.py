@@ -1,6 +1,7 @@
 """Any upstream that speaks OpenAI's or Anthropic's dialects at its own address."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from aos.catalog import Model
@@ -9,27 +10,27 @@ from aos.providers import anthropic, bounds, rules
 from aos.providers.model import Ceilings, ProviderConfig, UpstreamAnswer, UpstreamRequest
 
 _MESSAGES: Final = "/messages"
-_OUTPUT_FIELD: Final = "max_tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """How an upstream differs from the one whose dialect it speaks."""
+
+    profile: bounds.Profile = bounds.Profile()
+    hides_reasoning: bool = True
+    """Thinking is billed without being streamed; True where nobody says."""
+    output_field: str | None = "max_tokens"
+    """The ceiling's name in chat; None = the dialect's own."""
+    asks_stream_usage: bool = True
 
 
 class CompatibleProvider:
-    """A row of the table of shipped upstreams, or one that is declared in `aos.yaml`.
+    """A row of the table of shipped upstreams, or one that is declared in `aos.yaml`."""
 
-    `hides_reasoning` says that thinking is billed there without being streamed.
-    """
-
-    def __init__(
-        self,
-        config: ProviderConfig,
-        profile: bounds.Profile,
-        *,
-        hides_reasoning: bool = True,
-        output_field: str | None = _OUTPUT_FIELD,
-    ) -> None:
+    def __init__(self, config: ProviderConfig, traits: Traits) -> None:
         self.config = config
-        self._profile = profile
-        self._hides_reasoning = hides_reasoning
-        self._output_field = output_field
+        self.asks_stream_usage = traits.asks_stream_usage
+        self._traits = traits
         self._bearer: dict[str, str] = {}
         self._both: dict[str, str] = {}
         if config.api_key:
@@ -39,15 +40,15 @@ class CompatibleProvider:
             self._both = {**self._bearer, "x-api-key": config.api_key}
 
     def ceilings(self, call: ModelCall, model: Model) -> Ceilings:
-        return bounds.ceilings(call, model, self._profile)
+        return bounds.ceilings(call, model, self._traits.profile)
 
     def output_field(self, call: ModelCall) -> str | None:
-        return self._output_field if call.dialect is Dialect.OPENAI_CHAT else None
+        return self._traits.output_field if call.dialect is Dialect.OPENAI_CHAT else None
 
     def hides_reasoning(self, call: ModelCall, model: str | None = None) -> bool:
         if call.dialect is Dialect.ANTHROPIC_MESSAGES:
             return anthropic.hides_reasoning(call, model)
-        return self._hides_reasoning and call.reasoning_effort != "none"
+        return self._traits.hides_reasoning and call.reasoning_effort != "none"
 
     def request(
         self,

@@ -77,6 +77,8 @@ class Provider(Protocol):
     """One upstream. Pure but for what it is constructed with: sending is `Upstreams`'."""
 
     config: ProviderConfig
+    asks_stream_usage: bool
+    """False where the upstream reports usage in every stream by itself and refuses to be asked."""
 
     def ceilings(self, call: ModelCall, model: Model) -> Ceilings:
         """The most that this call can use on this model."""

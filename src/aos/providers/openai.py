@@ -64,6 +64,7 @@ class OpenAIProvider:
 
     def __init__(self, config: ProviderConfig, profile: bounds.Profile = PROFILE) -> None:
         self.config = config
+        self.asks_stream_usage = True
         self._profile = profile
         self._own = {"authorization": f"Bearer {config.api_key}"} if config.api_key else {}
 

@@ -51,6 +51,7 @@ class StubProvider:
 
     def __init__(self, config: ProviderConfig) -> None:
         self.config = config
+        self.asks_stream_usage = True
 
     def ceilings(self, call: ModelCall, model: Model) -> Ceilings:
         return bounds.ceilings(call, model, _PROFILE)

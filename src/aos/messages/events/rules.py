@@ -34,6 +34,11 @@ class EventSplitter:
         self._buffer += chunk
         return self._cut(searched)
 
+    def keep(self, chunk: bytes) -> None:
+        """Take it in without looking for an end: it is no event. Raises StreamInvalid."""
+        self._buffer += chunk
+        self._refuse_too_long()
+
     def rest(self) -> bytes:
         """What is left when the stream has ended."""
         rest = bytes(self._buffer)
@@ -52,11 +57,14 @@ class EventSplitter:
             at = end
         if at:
             self._buffer = buffer[at:]
+        self._refuse_too_long()
+        return events
+
+    def _refuse_too_long(self) -> None:
         if len(self._buffer) > EVENT_BYTES_MAX:
             raise StreamInvalid(
                 f"The upstream sent an event of more than {EVENT_BYTES_MAX:,} bytes."
             )
-        return events
 
 
 def data_of(event: bytes) -> bytes:

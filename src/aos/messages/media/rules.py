@@ -26,7 +26,7 @@ def inline_data(url: memoryview) -> memoryview | None:
 
 def picture_size(data: memoryview) -> tuple[int, int]:
     """Width and height in pixels of a picture in base64; (0, 0) where they cannot be read."""
-    head = data[: MEDIA_HEAD_BYTES_MAX // 3 * 4].tobytes().rstrip(b"=")
+    head = data[: MEDIA_HEAD_BYTES_MAX // 3 * 4].tobytes()
     try:
         return _measure(base64.b64decode(head[: len(head) // 4 * 4], validate=True))
     except (ValueError, struct.error, IndexError):

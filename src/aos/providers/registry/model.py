@@ -10,6 +10,7 @@ from typing import Final
 
 from aos.messages import Dialect
 from aos.providers import bounds, google, mistral, openai, x_ai
+from aos.providers.compatible import Traits
 
 _CHAT: Final = frozenset({Dialect.OPENAI_CHAT})
 _CHAT_EMBEDDINGS: Final = _CHAT | {Dialect.OPENAI_EMBEDDINGS}
@@ -33,9 +34,7 @@ class Shipped:
     url_variable: str | None = None
     anthropic_base_url: str | None = None
     prices_of: str | None = None
-    profile: bounds.Profile = bounds.Profile()
-    hides_reasoning: bool = True
-    output_field: str | None = "max_tokens"
+    traits: Traits = Traits()
     own_prices: bool = False
 
 
@@ -50,7 +49,7 @@ SHIPPED: Final = (
         "https://generativelanguage.googleapis.com/v1beta/openai",
         _CHAT_EMBEDDINGS,
         "GEMINI_API_KEY",
-        profile=google.PROFILE,
+        traits=Traits(profile=google.PROFILE),
     ),
     Shipped(
         "azure",
@@ -58,8 +57,9 @@ SHIPPED: Final = (
         OPENAI_DIALECTS,
         "AZURE_OPENAI_API_KEY",
         "AZURE_OPENAI_ENDPOINT",
-        profile=replace(openai.PROFILE, ceiling_binds=x_ai.ceiling_binds),
-        output_field=None,
+        traits=Traits(
+            profile=replace(openai.PROFILE, ceiling_binds=x_ai.ceiling_binds), output_field=None
+        ),
     ),
     Shipped(
         "deepseek",
@@ -67,29 +67,33 @@ SHIPPED: Final = (
         _CHAT | ANTHROPIC_DIALECTS,
         "DEEPSEEK_API_KEY",
         anthropic_base_url="https://api.deepseek.com/anthropic/v1",
-        hides_reasoning=False,
+        traits=Traits(hides_reasoning=False),
     ),
     Shipped(
         "x-ai",
         "https://api.x.ai/v1",
         OPENAI_DIALECTS,  # Its Anthropic dialect is deprecated.
         "XAI_API_KEY",
-        profile=x_ai.PROFILE,
+        traits=Traits(profile=x_ai.PROFILE),
     ),
     Shipped(
         "mistral",
         "https://api.mistral.ai/v1",
         _CHAT_EMBEDDINGS,
         "MISTRAL_API_KEY",
-        profile=mistral.PROFILE,
-        hides_reasoning=False,
+        traits=Traits(
+            mistral.PROFILE,
+            hides_reasoning=False,
+            # It answers 422 to `stream_options` ("Extra inputs are not permitted").
+            asks_stream_usage=False,
+        ),
     ),
     Shipped(
         "groq",
         "https://api.groq.com/openai/v1",
         _CHAT_RESPONSES,
         "GROQ_API_KEY",
-        profile=_GROQ,
+        traits=Traits(profile=_GROQ),
     ),
     Shipped("together", "https://api.together.xyz/v1", _CHAT_EMBEDDINGS, "TOGETHER_API_KEY"),
     Shipped(
@@ -103,10 +107,12 @@ SHIPPED: Final = (
         "https://openrouter.ai/api/v1",
         EVERY_DIALECT,
         "OPENROUTER_API_KEY",
-        profile=bounds.Profile(
-            wide_growth=11,
-            ceiling_binds=x_ai.ceiling_binds,
-            unbounded_models=("deep-research", "sonar", ":online", "/auto"),
+        traits=Traits(
+            profile=bounds.Profile(
+                wide_growth=11,
+                ceiling_binds=x_ai.ceiling_binds,
+                unbounded_models=("deep-research", "sonar", ":online", "/auto"),
+            )
         ),
     ),
     Shipped(
@@ -114,14 +120,14 @@ SHIPPED: Final = (
         "https://api.perplexity.ai",
         _CHAT,
         "PERPLEXITY_API_KEY",
-        profile=_SEARCHES_BY_ITSELF,
+        traits=Traits(_SEARCHES_BY_ITSELF, asks_stream_usage=False),
     ),
     Shipped(
         "cerebras",
         "https://api.cerebras.ai/v1",
         _CHAT,
         "CEREBRAS_API_KEY",
-        output_field="max_completion_tokens",
+        traits=Traits(output_field="max_completion_tokens"),
     ),
     Shipped(
         "moonshotai",
@@ -129,7 +135,7 @@ SHIPPED: Final = (
         _CHAT | ANTHROPIC_DIALECTS,
         "MOONSHOT_API_KEY",
         anthropic_base_url="https://api.moonshot.ai/anthropic/v1",
-        hides_reasoning=False,
+        traits=Traits(hides_reasoning=False),
     ),
     Shipped(
         "zai",
@@ -137,7 +143,7 @@ SHIPPED: Final = (
         _CHAT | ANTHROPIC_DIALECTS,
         "ZAI_API_KEY",
         anthropic_base_url="https://api.z.ai/api/anthropic/v1",
-        hides_reasoning=False,
+        traits=Traits(hides_reasoning=False),
     ),
     Shipped(
         "zhipuai",
@@ -145,7 +151,7 @@ SHIPPED: Final = (
         _CHAT_EMBEDDINGS | ANTHROPIC_DIALECTS,
         "ZHIPUAI_API_KEY",
         anthropic_base_url="https://open.bigmodel.cn/api/anthropic/v1",
-        hides_reasoning=False,
+        traits=Traits(hides_reasoning=False),
     ),
     Shipped(
         "minimax",
@@ -192,8 +198,8 @@ SHIPPED: Final = (
         EVERY_DIALECT,
         None,
         "OLLAMA_BASE_URL",
-        hides_reasoning=False,
         own_prices=True,
+        traits=Traits(hides_reasoning=False),
     ),
     Shipped(
         "vllm",
@@ -201,8 +207,8 @@ SHIPPED: Final = (
         EVERY_DIALECT,
         None,
         "VLLM_BASE_URL",
-        hides_reasoning=False,
         own_prices=True,
+        traits=Traits(hides_reasoning=False),
     ),
 )
 

@@ -12,8 +12,7 @@ from aos.kit.errors import InvalidInput
 from aos.messages import Dialect
 from aos.providers import anthropic, openai
 from aos.providers.anthropic import AnthropicProvider
-from aos.providers.bounds import Profile
-from aos.providers.compatible import CompatibleProvider
+from aos.providers.compatible import CompatibleProvider, Traits
 from aos.providers.errors import ProviderNotConfigured
 from aos.providers.model import Provider, ProviderConfig
 from aos.providers.openai import OpenAIProvider
@@ -27,10 +26,10 @@ from aos.providers.registry.model import (
 from aos.providers.stub import StubProvider
 
 _STUB: Final = ProviderConfig(id="stub", kind="stub", base_url="stub:", dialects=EVERY_DIALECT)
-_PROFILES: Final[Mapping[str, Profile]] = {
-    "openai": openai.PROFILE,
-    "anthropic": anthropic.PROFILE,
-} | {row.id: row.profile for row in SHIPPED}
+_TRAITS: Final[Mapping[str, Traits]] = {
+    "openai": Traits(openai.PROFILE, output_field=None),
+    "anthropic": Traits(anthropic.PROFILE),
+} | {row.id: row.traits for row in SHIPPED}
 
 
 class Registry:
@@ -119,25 +118,19 @@ def _shipped(row: Shipped, environment: Mapping[str, str]) -> Provider | None:
         own_prices=row.own_prices,
         anthropic_base_url=row.anthropic_base_url,
     )
-    return CompatibleProvider(
-        config,
-        row.profile,
-        hides_reasoning=row.hides_reasoning,
-        output_field=row.output_field,
-    )
+    return CompatibleProvider(config, row.traits)
 
 
 def _secret(value: SecretStr | None) -> str:
     return value.get_secret_value().strip() if value is not None else ""
 
 
-def _profile(config: ProviderConfig) -> Profile:
-    """The shipped upstream's whose id it has, else whose models it serves."""
-    return _PROFILES.get(config.id) or _PROFILES.get(config.price_provider or "") or Profile()
-
-
 def _compatible(config: ProviderConfig) -> Provider:
-    return CompatibleProvider(config, _profile(config))
+    """With the traits of the shipped upstream whose id it has, else of the one whose models it
+    serves.
+    """
+    traits = _TRAITS.get(config.id) or _TRAITS.get(config.price_provider or "") or Traits()
+    return CompatibleProvider(config, traits)
 
 
 _KINDS: Final[Mapping[str, tuple[frozenset[Dialect], Callable[[ProviderConfig], Provider]]]] = {

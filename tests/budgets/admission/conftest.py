@@ -27,7 +27,7 @@ from aos.ledger import AccountKey, Lease, Ledger, Settlement, SettlementKind, Se
 START = datetime(2020, 1, 1, tzinfo=UTC)
 
 
-def budget(limit: int, **fields: Any) -> Budget:
+def budget(limit: int | None, **fields: Any) -> Budget:
     values: dict[str, Any] = {
         "id": ids.new("bgt"),
         "tenant_id": "ten_a",
@@ -36,7 +36,7 @@ def budget(limit: int, **fields: Any) -> Budget:
         "scope_value": None,
         "period": BudgetPeriod.TOTAL,
         "timezone": "UTC",
-        "limit": Nanousd(limit),
+        "limit": None if limit is None else Nanousd(limit),
         "action": BreachAction.BLOCK,
         "downgrade_model": None,
         "warning_percent": 80,

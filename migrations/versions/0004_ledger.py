@@ -254,7 +254,7 @@ BEGIN
   WHERE tenant_id = tenant AND budget_id = budget;
   PERFORM FROM aos.accounts WHERE tenant_id = tenant AND budget_id = budget
   ORDER BY id FOR NO KEY UPDATE;
-  UPDATE aos.accounts SET retired_at = clock_timestamp()
+  UPDATE aos.accounts SET retired_at = clock_timestamp(), crossing_nanousd = NULL
   WHERE tenant_id = tenant AND budget_id = budget AND retired_at IS NULL;
   SELECT array_agg(id) INTO awaited FROM aos.accounts
   WHERE tenant_id = tenant AND budget_id = budget AND waiters_until > clock_timestamp();

@@ -7,7 +7,8 @@ import pytest
 
 from aos.infra.settings import LeaseSettings
 from aos.kit.money import Nanousd
-from aos.ledger import Lease, LeaseLost, Ledger, SettlementKind
+from aos.ledger import HoldTooLarge, Lease, LeaseLost, Ledger, SettlementKind
+from aos.ledger.limits import HOLD_NANOUSD_MAX
 from tests.conftest import rows_as_owner
 from tests.ledger.conftest import Bench, request
 
@@ -166,11 +167,21 @@ async def test_terms_are_changed_by_their_own_tenant_only(bench: Bench) -> None:
 
 
 async def test_a_retired_budget_binds_nobody(bench: Bench) -> None:
-    account = await bench.open("bgt_1", 100)
+    account = await bench.open("bgt_1", 100, thresholds=(50,))
     async with bench.database.tenant("ten_a") as tx:
         await bench.ledger.retire(tx, "bgt_1")
-    assert (await bench.hold(5000, account)).granted
+    held = await bench.hold(5000, account)
+    assert held.granted
+    await bench.end(held.hold_id, 5000)
+    assert await rows_as_owner(bench.database, "SELECT FROM aos.threshold_crossings") == []
     assert await bench.ledger.verify() == []
+
+
+async def test_no_call_holds_more_than_a_million(bench: Bench) -> None:
+    account = await bench.open("bgt_1", None)
+    with pytest.raises(HoldTooLarge, match="less output"):
+        await bench.hold(HOLD_NANOUSD_MAX + 1, account)
+    assert (await bench.hold(HOLD_NANOUSD_MAX, account)).granted
 
 
 async def test_the_lines_of_a_call(bench: Bench) -> None:

@@ -5,7 +5,14 @@ A hold is taken before a call leaves (`Ledger.hold`) and ended when its cost is 
 second life of an id, and every change of a booked line.
 """
 
-from aos.ledger.errors import ClockSkewed, LeaseLost, LedgerAborted, LedgerBusy, UnknownHold
+from aos.ledger.errors import (
+    ClockSkewed,
+    HoldTooLarge,
+    LeaseLost,
+    LedgerAborted,
+    LedgerBusy,
+    UnknownHold,
+)
 from aos.ledger.jobs import Lease
 from aos.ledger.model import (
     AccountKey,
@@ -35,6 +42,7 @@ __all__ = [
     "HoldOutcome",
     "HoldRequest",
     "HoldResult",
+    "HoldTooLarge",
     "Lease",
     "LeaseLost",
     "Ledger",

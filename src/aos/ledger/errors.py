@@ -1,13 +1,19 @@
 """Why the ledger did not do what it was asked."""
 
 from aos.infra.errors import DatabaseUnavailable
-from aos.kit.errors import AosError, Unavailable
+from aos.kit.errors import AosError, InvalidInput, Unavailable
 
 
 class ClockSkewed(Unavailable):
     """The clock of this machine is too far from the database's to know which period it is."""
 
     code = "clock_skewed"
+
+
+class HoldTooLarge(InvalidInput):
+    """No call may cost so much; the limit is HOLD_NANOUSD_MAX, a million dollars."""
+
+    code = "hold_too_large"
 
 
 class LeaseLost(Unavailable):

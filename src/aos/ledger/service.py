@@ -8,13 +8,14 @@ from aos.infra.errors import DatabaseUnavailable
 from aos.infra.postgres import Database, Transaction
 from aos.kit.clock import Clock, SystemClock
 from aos.kit.errors import Unavailable
-from aos.kit.money import Nanousd
+from aos.kit.money import Nanousd, format_usd
 from aos.ledger import store
-from aos.ledger.errors import LedgerAborted
+from aos.ledger.errors import HoldTooLarge, LedgerAborted
 from aos.ledger.limits import (
     DEAD_HOLDS_MAX,
     DOUBTFUL_HOLDS_MAX,
     HOLD_LANES,
+    HOLD_NANOUSD_MAX,
     MISMATCHES_MAX,
     PROCESS_KEPT_SECONDS,
     VERIFY_SECONDS_MAX,
@@ -61,11 +62,17 @@ class Ledger:
     async def hold(self, request: HoldRequest) -> HoldResult:
         """Take a hold from every claimed account, all or none; concurrent holds share a batch.
 
-        Safe to repeat with the same id. Raises DatabaseUnavailable, LedgerBusy, LedgerAborted,
-        ClockSkewed or LeaseLost: then the hold counts as refused, and is taken back if it was
-        committed after all (see `repair`). The same when the caller is cancelled.
+        Safe to repeat with the same id. Raises HoldTooLarge. Raises DatabaseUnavailable,
+        LedgerBusy, LedgerAborted, ClockSkewed or LeaseLost: then the hold counts as refused, and
+        is taken back if it was committed after all (see `repair`). The same when the caller is
+        cancelled.
         """
         assert request.claims, "spend off the books"
+        if request.amount > HOLD_NANOUSD_MAX:
+            raise HoldTooLarge(
+                f"{format_usd(request.amount)} USD is more than one call may hold: ask for less"
+                " output"
+            )
         if len(self._doubtful) >= DOUBTFUL_HOLDS_MAX:
             raise DatabaseUnavailable("too many holds wait to be taken back; try again soon")
         try:

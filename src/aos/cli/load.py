@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Final
@@ -46,15 +47,23 @@ def load(
     """Let calls loose on a budget, and say from the books what came of it."""
     client = Client()
     target = _prepare(client, budget)
-    before = client.get(f"/api/v1/budgets/{target.budget['id']}/status")
+    status_path = f"/api/v1/budgets/{target.budget['id']}/status"
+    before = client.get(status_path)
     started = time.monotonic()
     try:
         answers = asyncio.run(_run(client.url, target.key, model, calls, concurrency))
         seconds = time.monotonic() - started
-        report = _report(client, target, before, answers)
+        # Counted from the rows that the gateway wrote, not from what we believe we saw.
+        rows = client.items("/api/v1/usage/calls", calls, key_id=target.key_id)
+        statuses = [row["status"] for row in rows]
+        report = conclude(statuses, before, client.get(status_path), calls)
     finally:
         _clean(client, target, keep=keep)
-    report["seconds"] = round(seconds, 3)
+    report |= {
+        "budget_id": target.budget["id"],
+        "key_id": target.key_id,
+        "seconds": round(seconds, 3),
+    }
     if as_json:
         print_json(report)
     else:
@@ -132,27 +141,23 @@ async def _run(
     return answers
 
 
-def _report(
-    client: Client, target: Target, before: dict[str, Any], answers: list[tuple[int, str]]
+def conclude(
+    statuses: Iterable[str], before: Mapping[str, str], after: Mapping[str, str], calls: int
 ) -> dict[str, Any]:
-    """Counted from the rows that the gateway wrote, not from what we believe we saw."""
-    rows = client.items("/api/v1/usage/calls", len(answers), key_id=target.key_id)
-    statuses = Counter(row["status"] for row in rows)
-    after = client.get(f"/api/v1/budgets/{target.budget['id']}/status")
-    served = sum(statuses[status] for status in SERVED)
-    refused = sum(statuses[status] for status in REFUSED)
+    """What came of `calls` calls: their rows' statuses, and the budget's status around them."""
+    counts = Counter(statuses)
+    served = sum(counts[status] for status in SERVED)
+    refused = sum(counts[status] for status in REFUSED)
     spent = Decimal(after["current_spend_usd"]) - Decimal(before["current_spend_usd"])
     over = max(Decimal(0), Decimal(after["current_spend_usd"]) - Decimal(after["limit_usd"]))
     return {
-        "calls": len(answers),
+        "calls": calls,
         "served": served,
         "refused": refused,
-        "failed": len(answers) - served - refused,
+        "failed": calls - served - refused,
         "spent_usd": f"{spent:.9f}",
         "over_usd": f"{over:.9f}",
         "limit_usd": after["limit_usd"],
-        "budget_id": target.budget["id"],
-        "key_id": target.key_id,
     }
 
 

@@ -59,7 +59,7 @@ def litellm(upstream_url: str) -> Iterator[Server]:
                "--host", "127.0.0.1", "--num_workers", "1"]  # fmt: skip
     variables = {**os.environ, "LITELLM_LOG": "ERROR", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
     url = f"http://127.0.0.1:{port}"
-    with process("litellm", command, f"{url}/health/liveliness", env=variables) as server:
+    with process("litellm", command, url, "/health/liveliness", env=variables) as server:
         yield server
 
 

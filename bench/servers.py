@@ -82,7 +82,10 @@ def wait_for(url: str, seconds: float = START_SECONDS_MAX) -> float:
 
 
 @contextmanager
-def process(name: str, command: list[str], url: str, **options: object) -> Iterator[Server]:
+def process(
+    name: str, command: list[str], url: str, ready: str = "/", **options: object
+) -> Iterator[Server]:
+    """`ready` is the path that says that it is up."""
     log = Path(tempfile.gettempdir()) / f"aos-bench-{name}.log"
     with log.open("wb") as out:
         child = subprocess.Popen(
@@ -93,7 +96,7 @@ def process(name: str, command: list[str], url: str, **options: object) -> Itera
             **options,  # type: ignore[call-overload]
         )
     try:
-        wait_for(url)
+        wait_for(url + ready)
         yield Server(name, url, child.pid)
     finally:
         os.killpg(child.pid, signal.SIGTERM)
@@ -163,7 +166,7 @@ def aos(home: Path, upstream_url: str, **variables: str) -> Iterator[Server]:
     }
     url = f"http://127.0.0.1:{port}"
     command = [str(ROOT / ".venv/bin/aos"), "serve"]
-    with process("aos", command, f"{url}/health", env=environment, cwd=str(home)) as server:
+    with process("aos", command, url, "/health", env=environment, cwd=str(home)) as server:
         yield server
 
 

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 import uvicorn
 
-from aos.app.main import control_of
+from aos.app.control import control_of
 from aos.app.service import House, open_house
 from aos.identity import ensure_admin_key
 from aos.infra.settings import Settings

@@ -1,13 +1,16 @@
 """One ASGI application: the data path by hand, everything else by the control plane."""
 
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
 from aos.gateway.api import AsgiScope, GatewayApp, Receive, Send
 
 AsgiApp = Callable[[AsgiScope, Receive, Send], Awaitable[None]]
+Health = Callable[[], Awaitable[dict[str, Any]]]
+
+_HEALTH_PATHS: Final = frozenset({"/health", "/health/ready"})
 
 _ROOT: Final = orjson.dumps(
     {"name": "AOS", "gateway": "/v1", "api": "/api/v1", "health": "/health", "docs": "/docs"}
@@ -17,9 +20,10 @@ _ROOT: Final = orjson.dumps(
 class Front:
     """Routes by path. `/v1/*` must not pay for the control plane's framework."""
 
-    def __init__(self, gateway: GatewayApp, control: AsgiApp) -> None:
+    def __init__(self, gateway: GatewayApp, control: AsgiApp, health: Health) -> None:
         self._gateway = gateway
         self._control = control
+        self._health = health
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -28,17 +32,22 @@ class Front:
                 await self._gateway(scope, receive, send)
                 return
             if path == "/" and scope["method"] in {"GET", "HEAD"}:
-                await _root(scope, send)
+                await _answer(scope, send, 200, _ROOT)
+                return
+            if path in _HEALTH_PATHS and scope["method"] in {"GET", "HEAD"}:
+                report = await self._health()
+                status = 503 if report["status"] == "down" else 200
+                await _answer(scope, send, status, orjson.dumps(report))
                 return
         await self._control(scope, receive, send)
 
 
-async def _root(scope: AsgiScope, send: Send) -> None:
-    """Clients ask `HEAD /` to see whether anybody is there."""
+async def _answer(scope: AsgiScope, send: Send, status: int, content: bytes) -> None:
+    """JSON; its head alone for `HEAD`, which is how clients ask whether anybody is there."""
     headers = [
         (b"content-type", b"application/json"),
-        (b"content-length", str(len(_ROOT)).encode()),
+        (b"content-length", str(len(content)).encode()),
     ]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    body = _ROOT if scope["method"] == "GET" else b""
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    body = content if scope["method"] == "GET" else b""
     await send({"type": "http.response.body", "body": body})

@@ -1,17 +1,19 @@
-"""Pure: what the first lines on the terminal say."""
+"""Pure: what the first lines on the terminal say, what a declared upstream comes to."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from aos.identity import AdminKey
 from aos.infra.settings import Settings
-from aos.providers import Registry
+from aos.providers import ProviderConfig, Registry
+from aos.routing import Upstream
 
 _EXAMPLE: Final = '{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}'
 
 
-def banner(settings: Settings, key: AdminKey, registry: Registry) -> str:
+def banner(settings: Settings, port: int, key: AdminKey, registry: Registry) -> str:
     """Address, key, who answers, and one command to try."""
-    address = f"http://{_shown_host(settings.server.host)}:{settings.server.port}"
+    address = f"http://{_shown_host(settings.server.host)}:{port}"
     names = ", ".join(provider.config.id for provider in registry.configured())
     if registry.is_stub:
         answers = "the built-in stub (no provider has a key: answers are made up, and say so)"
@@ -43,3 +45,16 @@ def banner(settings: Settings, key: AdminKey, registry: Registry) -> str:
 
 def _shown_host(host: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - shown, not bound
+
+
+def declared_config(upstream: Upstream, environment: Mapping[str, str]) -> ProviderConfig:
+    """A declaration with the secret that it names."""
+    named = upstream.api_key_env
+    return ProviderConfig(
+        id=upstream.id,
+        kind=upstream.kind,
+        base_url=upstream.base_url,
+        api_key=environment.get(named) if named else None,
+        price_provider=upstream.prices_of,
+        own_prices=upstream.prices_of is None,
+    )

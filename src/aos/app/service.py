@@ -5,11 +5,12 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
-from aos.app.api import AsgiApp, Front
+from aos.app.api import AsgiApp, Front, Health
+from aos.app.rules import declared_config
 from aos.budgets import ROOM_CHANNEL, Admission, BudgetMatch, Budgets, SpendFacts
 from aos.catalog import Catalog
 from aos.gateway.api import GatewayApp
@@ -25,11 +26,21 @@ from aos.identity import Authenticator
 from aos.infra.postgres import Changes, Database
 from aos.infra.settings import Settings
 from aos.kit.clock import Clock, SystemClock
+from aos.kit.errors import Unavailable
 from aos.ledger import Lease, Ledger
-from aos.providers import Provider, Registry, Upstreams, build_providers
+from aos.providers import (
+    KEY_VARIABLES,
+    Provider,
+    Registry,
+    Upstreams,
+    build_providers,
+    make_provider,
+)
 from aos.routing import RouteBook, Upstream
 
 log = structlog.get_logger("aos.app")
+
+OPERATOR_TENANT: Final = "default"
 
 
 @dataclass(frozen=True)
@@ -44,7 +55,7 @@ class Core:
     ledger: Ledger
     authenticator: Authenticator
     catalog: Catalog
-    routes: RouteBook
+    directory: Directory
     budgets: Budgets
     admission: Admission
     registry: Registry
@@ -74,13 +85,12 @@ async def open_house(
             silence_seconds_max=settings.gateway.upstream_timeout_seconds
         ).open()
         stack.push_async_callback(upstreams.close)
-        directory = _directory(core)
         settler = Settler(core.database, core.ledger, core.admission)
         stack.push_async_callback(settler.close)
-        pipeline = _pipeline(core, directory, upstreams, settler)
+        pipeline = _pipeline(core, upstreams, settler)
         gateway = GatewayApp(
             pipeline,
-            FreeOperations(directory, upstreams, core.database),
+            FreeOperations(core.directory, upstreams, core.database),
             core.authenticator,
             core.clock,
             _door(settings),
@@ -91,7 +101,7 @@ async def open_house(
         stack.push_async_callback(core.changes.stop)
         reaper = Reaper(core.database, core.ledger, core.lease, settings.leases)
         stack.push_async_callback(_stopper(reaper.run()))
-        yield House(core, settler, pipeline, Front(gateway, make_control(core)))
+        yield House(core, settler, pipeline, Front(gateway, make_control(core), health_of(core)))
 
 
 async def _open_core(
@@ -118,6 +128,8 @@ async def _open_core(
     def match(facts: SpendFacts) -> tuple[BudgetMatch, ...]:
         return budgets.book.match(facts)
 
+    catalog = Catalog(database)
+    registry = build_providers(settings.providers, environment=os.environ)
     return Core(
         settings=settings,
         clock=clock,
@@ -126,29 +138,34 @@ async def _open_core(
         lease=lease,
         ledger=ledger,
         authenticator=authenticator,
-        catalog=Catalog(database),
-        routes=RouteBook(database),
+        catalog=catalog,
+        directory=_directory(registry, RouteBook(database), catalog, changes),
         budgets=budgets,
         admission=Admission(ledger, match, clock),
-        registry=build_providers(settings.providers, environment=os.environ),
+        registry=registry,
     )
 
 
-def _directory(core: Core) -> Directory:
+def _directory(
+    registry: Registry, routes: RouteBook, catalog: Catalog, changes: Changes
+) -> Directory:
     """Names lead anew whenever prices or declarations change."""
 
-    def make_provider(_tenant_id: str, upstream: Upstream) -> Provider:
-        return core.registry.by_id(upstream.id)
+    def make(tenant_id: str, upstream: Upstream) -> Provider:
+        # Only the operator's own declarations may name variables of this server.
+        environment = os.environ if tenant_id == OPERATOR_TENANT else {}
+        return make_provider(declared_config(upstream, environment))
 
-    directory = Directory(core.registry, core.routes, core.catalog, make_provider, {})
-    core.changes.subscribe("prices", _then(core.catalog.refresh, directory.forget))
-    core.changes.subscribe("config", _then(core.routes.load, directory.forget))
+    directory = Directory(registry, routes, catalog, make, KEY_VARIABLES)
+
+    changes.subscribe("prices", directory.refresh_prices)
+    changes.subscribe("config", directory.refresh_routes)
     return directory
 
 
-def _pipeline(core: Core, directory: Directory, upstreams: Upstreams, settler: Settler) -> Pipeline:
+def _pipeline(core: Core, upstreams: Upstreams, settler: Settler) -> Pipeline:
     planner = Planner(
-        core.catalog, directory, core.budgets, core.authenticator, core.settings.budgets
+        core.catalog, core.directory, core.budgets, core.authenticator, core.settings.budgets
     )
     return Pipeline(
         planner,
@@ -161,22 +178,11 @@ def _pipeline(core: Core, directory: Directory, upstreams: Upstreams, settler: S
 
 
 def _door(settings: Settings) -> Door:
-    enforced = settings.server.enforce_tenancy
-    if enforced is None:
-        enforced = settings.server.environment == "production"
     return Door(
         body_bytes_max=settings.gateway.body_bytes_max,
-        tenant_required=enforced,
+        tenant_required=settings.server.tenancy_enforced,
         scopes_enforced=settings.server.rbac_enforce,
     )
-
-
-def _then(load: Callable[[], Awaitable[None]], forget: Callable[[], None]) -> Any:
-    async def run() -> None:
-        await load()
-        forget()
-
-    return run
 
 
 def _stopper(work: Coroutine[Any, Any, None]) -> Callable[[], Awaitable[None]]:
@@ -187,3 +193,22 @@ def _stopper(work: Coroutine[Any, Any, None]) -> Callable[[], Awaitable[None]]:
         await asyncio.gather(task, return_exceptions=True)
 
     return stop
+
+
+def health_of(core: Core) -> Health:
+    """Says of each dependency whether it is there, what is behind it, and whether it is real."""
+
+    async def report() -> dict[str, Any]:
+        try:
+            await core.database.call("SELECT 1 AS up", ())
+        except Unavailable as error:
+            database = {"status": "down", "implementation": "PostgreSQL", "real": True,
+                        "error": error.message}  # fmt: skip
+        else:
+            database = {"status": "ok", "implementation": "PostgreSQL", "real": True}
+        names = ", ".join(provider.config.id for provider in core.registry.configured())
+        providers = {"status": "ok", "implementation": names, "real": not core.registry.is_stub}
+        status = "ok" if database["status"] == "ok" else "down"
+        return {"status": status, "components": {"database": database, "providers": providers}}
+
+    return report

@@ -55,6 +55,12 @@ class ServerSettings(_Group):
         return self.private_upstreams == "allow"
 
     @property
+    def tenancy_enforced(self) -> bool:
+        if self.enforce_tenancy is not None:
+            return self.enforce_tenancy
+        return self.environment == "production"
+
+    @property
     def home_path(self) -> Path:
         return self.home.expanduser().absolute()
 

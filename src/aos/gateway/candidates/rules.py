@@ -1,5 +1,6 @@
 """Pure: from a target to a candidate with its bound, from a candidate to what it asks to spend."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -25,13 +26,22 @@ _AUDIO_IN: Final = frozenset({PriceUnit.INPUT_AUDIO, PriceUnit.CACHE_READ_AUDIO}
 _WRITES: Final = frozenset({PriceUnit.CACHE_WRITE_5M, PriceUnit.CACHE_WRITE_1H})
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A target, who serves it, and what the tenant declared of the model, if anything."""
+
+    provider: Provider
+    target: Target
+    declared: Model | None
+
+
 def candidate_for(
-    call: ModelCall, provider: Provider, target: Target, book: PriceBook, of: tuple[str, datetime]
+    call: ModelCall, offer: Offer, book: PriceBook, tenant_id: str, at: datetime
 ) -> Candidate:
-    """The bound of this call on this target; `of` is the tenant and the instant of the call."""
+    """The bound of this call on what is offered."""
+    provider, target = offer.provider, offer.target
     prices_of = target.price_provider or provider.config.price_provider or provider.config.id
-    tenant_id, at = of
-    model = book.find_model(prices_of, target.model)
+    model = offer.declared or book.find_model(prices_of, target.model)
     if model is None:
         model = Model(provider.config.id, target.model, target.model)
     price = book.find_pricing(prices_of, target.model, at, tenant_id)

@@ -3,6 +3,7 @@
 from aos.budgets import BreachAction, BudgetMatch, Budgets, SpendRequest
 from aos.catalog import Catalog
 from aos.gateway.candidates.rules import (
+    Offer,
     candidate_for,
     clamp_of,
     output_tokens_to_send,
@@ -63,8 +64,11 @@ class Planner:
             check_allowed(caller.models, model, target)
             provider = self._directory.provider(caller.tenant_id, target.provider)
             if call.dialect in provider.config.dialects:
-                of = (caller.tenant_id, incoming.received_at)
-                found.append(candidate_for(call, provider, target, book, of))
+                declared = self._directory.declared_model(caller.tenant_id, target)
+                offer = Offer(provider, target, declared)
+                found.append(
+                    candidate_for(call, offer, book, caller.tenant_id, incoming.received_at)
+                )
         if not found:
             raise DialectMismatch(
                 f"{targets[0].provider} does not speak {call.dialect}: use the path of its own API",

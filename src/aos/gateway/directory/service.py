@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from aos.catalog import Catalog
+from aos.catalog import Catalog, Model
 from aos.gateway.limits import RESOLUTIONS_KEPT_MAX
 from aos.messages import Dialect
 from aos.providers import Provider, Registry
@@ -13,10 +13,7 @@ MakeProvider = Callable[[str, Upstream], Provider]
 
 
 class Directory:
-    """Snapshots of routes and prices, made into answers that cost one look-up.
-
-    `forget` whenever either snapshot was replaced.
-    """
+    """Snapshots of routes and prices, made into answers that cost one look-up."""
 
     def __init__(
         self,
@@ -36,8 +33,17 @@ class Directory:
         self._resolved: dict[tuple[str, str], tuple[Target, ...]] = {}
         self._declared: dict[tuple[str, str], Provider] = {}
 
-    def forget(self) -> None:
-        """Routes or prices changed: look everything up again."""
+    async def refresh_prices(self) -> None:
+        """Load the price book anew. Raises DatabaseUnavailable."""
+        await self._catalog.refresh()
+        self._forget()
+
+    async def refresh_routes(self) -> None:
+        """Load what tenants declare anew. Raises DatabaseUnavailable."""
+        await self._routes.load()
+        self._forget()
+
+    def _forget(self) -> None:
         self._resolved.clear()
         self._declared.clear()
 
@@ -69,6 +75,19 @@ class Directory:
             provider = self._make_provider(tenant_id, upstream)
             self._declared[tenant_id, provider_id] = provider
         return provider
+
+    def declared_model(self, tenant_id: str, target: Target) -> Model | None:
+        """What the tenant itself says of a model of its own upstream."""
+        declared = self._routes.of(tenant_id).models.get((target.provider, target.model))
+        if declared is None:
+            return None
+        return Model(
+            target.provider,
+            declared.id,
+            declared.id,
+            declared.context_window,
+            declared.output_tokens_max,
+        )
 
     def speaks(self, tenant_id: str, target: Target, dialect: Dialect) -> bool:
         return dialect in self.provider(tenant_id, target.provider).config.dialects

@@ -5,7 +5,7 @@ from alembic import op
 revision = "0001_house"
 down_revision = None
 
-UPGRADE = """
+ROLES = """
 -- aos_owner owns every table and every SECURITY DEFINER procedure; aos_app is what queries run as.
 -- Neither can log in; the login role is a member of both. Roles belong to the whole cluster, so
 -- another database may be migrated at the same moment: whoever comes second goes on.
@@ -34,13 +34,17 @@ BEGIN
   END LOOP;
 END $$;
 
+-- Functions are closed to everybody until a grant opens them. (For one schema only, this could not
+-- take back what PostgreSQL grants for all.)
+ALTER DEFAULT PRIVILEGES FOR ROLE aos_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+"""
+
+UPGRADE = f"""
+{ROLES}
 ALTER SCHEMA aos OWNER TO aos_owner;
+ALTER TABLE aos.schema_version OWNER TO aos_owner;
 GRANT USAGE ON SCHEMA aos TO aos_app;
 SET ROLE aos_owner;
-
--- Functions are closed to everybody until a grant opens them.
-ALTER DEFAULT PRIVILEGES IN SCHEMA aos REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
-ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
 -- The tenant of the running transaction, or NULL. (A custom setting reads '' after a transaction.)
 CREATE FUNCTION aos.current_tenant() RETURNS text

@@ -1,6 +1,6 @@
 """Failures of what the rooms stand on."""
 
-from aos.kit.errors import AosError, InvalidInput, Unavailable
+from aos.kit.errors import AosError, Conflict, InvalidInput, Unavailable
 
 
 class DatabaseUnavailable(Unavailable):
@@ -20,6 +20,30 @@ class SchemaNewer(AosError):
 
     code = "schema_newer"
     status = 409
+
+
+class BackupFailed(AosError):
+    """A backup could not be written, or a restore failed and was undone."""
+
+    code = "backup_failed"
+
+
+class InvalidBackup(InvalidInput):
+    """The file is no backup, or cut short."""
+
+    code = "invalid_backup"
+
+
+class DatabaseNotEmpty(Conflict):
+    """A restore would replace what is there."""
+
+    code = "database_not_empty"
+
+
+class DatabaseInUse(Conflict):
+    """A restore needs the database to itself."""
+
+    code = "database_in_use"
 
 
 class PrivateServerFailed(AosError):

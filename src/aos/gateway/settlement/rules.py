@@ -48,6 +48,8 @@ def attempt_row(progress: Progress, attempt: Attempt, outcome: Outcome, now: flo
         upstream_request_id=outcome.upstream_request_id,
         latency_ms=round((now - attempt.started) * 1000),
         error=outcome.error,
+        agent_id=progress.incoming.labels.agent_id or progress.incoming.caller.agent_id,
+        run_id=progress.incoming.labels.run_id,
     )
 
 

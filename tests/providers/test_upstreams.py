@@ -2,11 +2,17 @@
 
 import asyncio
 import gzip
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 
+import aiohttp
 import pytest
 
+from aos.infra.errors import ExternalCallsDisabled
+from aos.infra.outbound import OutboundPolicy, guarded_connector
 from aos.messages import Dialect, reader
 from aos.providers import (
     AnswerTooLarge,
@@ -150,6 +156,20 @@ async def test_no_tls_there(upstreams: Upstreams) -> None:
             await send(upstreams, provider_at(address))
 
 
+async def test_a_certificate_that_nobody_vouches_for() -> None:
+    """aiohttp's error for it is a connector's error without the parts that others have."""
+
+    class Distrustful(aiohttp.TCPConnector):
+        async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:  # noqa: ASYNC109
+            error = ssl.SSLCertVerificationError(1, "self-signed certificate")
+            raise aiohttp.ClientConnectorCertificateError(req.connection_key, error)
+
+    upstreams = await Upstreams(silence_seconds_max=1, connector=Distrustful).open()
+    with pytest.raises(UpstreamUnreachable, match="certificate"):
+        await send(upstreams, provider_at("https://localhost:1/v1"))
+    await upstreams.close()
+
+
 async def test_silence_before_the_answer(upstreams: Upstreams) -> None:
     async with upstream(answers(then=5)) as provider:
         with pytest.raises(UpstreamTimeout) as caught:
@@ -266,3 +286,37 @@ async def test_closing_an_unread_answer_cuts_it(upstreams: Upstreams) -> None:
             break
         await answer.close()
         await asyncio.wait_for(gone.wait(), 2)
+
+
+async def test_a_stream_that_said_it_is_over_gives_its_connection_back(
+    upstreams: Upstreams,
+) -> None:
+    connections = 0
+
+    async def serve(incoming: asyncio.StreamReader, outgoing: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        for _ in range(2):
+            await request_of(incoming)
+            outgoing.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n")
+            await asyncio.sleep(0.02)
+            outgoing.write(b"0\r\n\r\n")
+
+    async with upstream(serve) as provider:
+        for _ in range(2):
+            answer = await send(upstreams, provider)
+            async for _ in answer.chunks():
+                break
+            await answer.close(ended=True)
+            await asyncio.sleep(0.1)
+    assert connections == 1
+
+
+async def test_what_the_guard_refuses_stays_refused() -> None:
+    guarded = await Upstreams(
+        silence_seconds_max=1,
+        connector=partial(guarded_connector, OutboundPolicy(external=False)),
+    ).open()
+    with pytest.raises(ExternalCallsDisabled):
+        await send(guarded, provider_at("http://example.com/v1"))
+    await guarded.close()

@@ -14,8 +14,8 @@ DNS_CACHE_SECONDS: Final = 60
 CONNECT_SECONDS_MAX: Final = 10.0
 """TCP and TLS together; then UpstreamUnreachable."""
 
-ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024
-"""Largest plain answer that is read into memory."""
+STREAM_END_SECONDS_MAX: Final = 1.0
+"""How long a connection may take to end after its stream's terminal event; then it is cut."""
 
 READ_BUFFER_BYTES: Final = 64 * 1024
 
@@ -24,5 +24,3 @@ HEADER_BYTES_MAX: Final = 64 * 1024
 
 URLS_KEPT_MAX: Final = 1_024
 """Parsed URLs kept, since parsing one costs more than sending to it."""
-
-IMAGE_PIXELS_MAX: Final = 1 << 28

@@ -68,8 +68,12 @@ class UpstreamAnswer(Protocol):
         """The body as it comes. Raises UpstreamTimeout, UpstreamBroken."""
         ...
 
-    async def close(self) -> None:
-        """Give the connection back if the answer was read to its end, else cut it."""
+    async def close(self, *, ended: bool = False) -> None:
+        """Give the connection back if the answer was read to its end, else cut it.
+
+        `ended` says that the stream's terminal event came: the connection's own end, which is
+        bound to follow, is awaited for a moment in the background, so that it can be used again.
+        """
         ...
 
 

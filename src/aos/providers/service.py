@@ -4,13 +4,14 @@ No retry here. A connection that breaks before any byte of the answer may still 
 (docs/decisions/031): only the gateway, with a hold of its own for each attempt, may try again.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
 import aiohttp
 from yarl import URL
 
-from aos.infra.errors import ExternalCallsDisabled, OutboundRefused
+from aos.kit.errors import AosError
 from aos.providers.errors import (
     AnswerTooLarge,
     UpstreamBroken,
@@ -24,6 +25,7 @@ from aos.providers.limits import (
     HEADER_BYTES_MAX,
     KEEP_ALIVE_SECONDS,
     READ_BUFFER_BYTES,
+    STREAM_END_SECONDS_MAX,
     URLS_KEPT_MAX,
 )
 from aos.providers.model import Provider, UpstreamAnswer, UpstreamRequest
@@ -32,23 +34,17 @@ from aos.providers.model import Provider, UpstreamAnswer, UpstreamRequest
 _NOT_ADDED: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 
-def plain_connector() -> aiohttp.TCPConnector:
-    """Connections to wherever DNS points. `app` passes the outbound guard's own instead."""
-    return aiohttp.TCPConnector(
-        limit=CONNECTIONS_MAX,
-        keepalive_timeout=KEEP_ALIVE_SECONDS,
-        ttl_dns_cache=DNS_CACHE_SECONDS,
-    )
-
-
 class Upstreams:
-    """Sends to every provider. Open it inside the running loop, close it at the end."""
+    """Sends to every provider. Open it inside the running loop, close it at the end.
+
+    `connector` is called with TCPConnector's settings; `app` passes the outbound guard's.
+    """
 
     def __init__(
         self,
         *,
         silence_seconds_max: float,
-        connector: Callable[[], aiohttp.BaseConnector] = plain_connector,
+        connector: Callable[..., aiohttp.BaseConnector] = aiohttp.TCPConnector,
         connect_seconds_max: float = CONNECT_SECONDS_MAX,
     ) -> None:
         self._timeout = aiohttp.ClientTimeout(
@@ -60,10 +56,15 @@ class Upstreams:
         self._connector = connector
         self._session: aiohttp.ClientSession | None = None
         self._urls: dict[str, URL] = {}
+        self._ending: set[asyncio.Task[None]] = set()
 
     async def open(self) -> "Upstreams":
         self._session = aiohttp.ClientSession(
-            connector=self._connector(),
+            connector=self._connector(
+                limit=CONNECTIONS_MAX,
+                keepalive_timeout=KEEP_ALIVE_SECONDS,
+                ttl_dns_cache=DNS_CACHE_SECONDS,
+            ),
             timeout=self._timeout,
             skip_auto_headers=_NOT_ADDED,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -74,6 +75,9 @@ class Upstreams:
         return self
 
     async def close(self) -> None:
+        for task in self._ending:
+            task.cancel()
+        await asyncio.gather(*self._ending, return_exceptions=True)
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -81,7 +85,8 @@ class Upstreams:
     async def send(self, provider: Provider, request: UpstreamRequest) -> UpstreamAnswer:
         """The head of the answer, whatever its status.
 
-        Raises UpstreamUnreachable (nothing was spent), UpstreamTimeout, UpstreamBroken.
+        Raises UpstreamUnreachable and the outbound guard's OutboundRefused (nothing was spent),
+        UpstreamTimeout, UpstreamBroken.
         """
         local = provider.answer(request)
         if local is not None:
@@ -95,9 +100,9 @@ class Upstreams:
                 headers=request.headers,
                 allow_redirects=False,
             )
-        except Exception as error:
+        except (aiohttp.ClientError, OSError) as error:
             raise _named(error, provider, answered=False) from error
-        return _NetworkAnswer(response, provider)
+        return _NetworkAnswer(response, provider, self._ending)
 
     def _url(self, text: str) -> URL:
         url = self._urls.get(text)
@@ -111,11 +116,17 @@ class Upstreams:
 class _NetworkAnswer:
     """An answer that arrives over a connection."""
 
-    __slots__ = ("_provider", "_response", "headers", "status")
+    __slots__ = ("_ending", "_provider", "_response", "headers", "status")
 
-    def __init__(self, response: aiohttp.ClientResponse, provider: Provider) -> None:
+    def __init__(
+        self,
+        response: aiohttp.ClientResponse,
+        provider: Provider,
+        ending: "set[asyncio.Task[None]]",
+    ) -> None:
         self._response = response
         self._provider = provider
+        self._ending = ending
         self.status = response.status
         self.headers: Sequence[tuple[bytes, bytes]] = response.raw_headers
 
@@ -136,47 +147,63 @@ class _NetworkAnswer:
         while True:
             try:
                 chunk = await content.readany()
-            except Exception as error:
+            except (aiohttp.ClientError, OSError) as error:
                 raise _named(error, self._provider, answered=True) from error
             if not chunk:
                 return
             yield chunk
 
-    async def close(self) -> None:
+    async def close(self, *, ended: bool = False) -> None:
         if self._response.content.at_eof():
             self._response.release()
+        elif ended:
+            task = asyncio.create_task(_await_end(self._response))
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
         else:
             self._response.close()
 
 
-def _named(error: Exception, provider: Provider, *, answered: bool) -> Exception:
-    """The failure by what it may have cost; what is none of these is a bug and stays itself.
+async def _await_end(response: aiohttp.ClientResponse) -> None:
+    """Nothing but the end is expected; anything else, or nothing in time, cuts the connection."""
+    try:
+        async with asyncio.timeout(STREAM_END_SECONDS_MAX):
+            if await response.content.readany():
+                response.close()
+    except (aiohttp.ClientError, OSError):  # OSError: TimeoutError is one.
+        response.close()
+    except asyncio.CancelledError:
+        response.close()
+        raise
+
+
+def _named(error: aiohttp.ClientError | OSError, provider: Provider, *, answered: bool) -> AosError:
+    """The failure by what it may have cost.
 
     Messages go to callers: no address, no header; the cause is kept for the log.
     """
     name = provider.config.id
-    if why := _unreached(error):
-        return UpstreamUnreachable(f"{name} cannot be reached{why}.", provider=name)
+    reason = _unreached(error)
+    if reason is not None:
+        return UpstreamUnreachable(f"{name} cannot be reached: {reason}.", provider=name)
     if isinstance(error, TimeoutError):
         return UpstreamTimeout(f"{name} fell silent.", provider=name, answered=answered)
-    if isinstance(error, aiohttp.ClientError | OSError):
-        when = "in the middle of" if answered else "before"
-        return UpstreamBroken(
-            f"{name} broke the connection {when} its answer.", provider=name, answered=answered
-        )
-    return error
+    when = "in the middle of" if answered else "before"
+    return UpstreamBroken(
+        f"{name} broke the connection {when} its answer.", provider=name, answered=answered
+    )
 
 
-def _unreached(error: Exception) -> str:
-    """Why nothing was sent; empty where something may have been."""
-    if isinstance(error, ExternalCallsDisabled):
-        return ": DISABLE_EXTERNAL_CALLS is set"
-    if isinstance(error, OutboundRefused):
-        return ": its address is not one that may be called"
+def _unreached(error: aiohttp.ClientError | OSError) -> str | None:
+    """Why there was no connection to write to; None where there was one."""
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return ": unknown host"
+        return "unknown host"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return "its certificate is not trusted"
     if isinstance(error, aiohttp.ClientConnectorError):
-        return f": {error.os_error.strerror or type(error.os_error).__name__}"
-    if isinstance(error, aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL):
-        return " in time"
-    return ""
+        return error.os_error.strerror or type(error.os_error).__name__
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return "no connection in time"
+    if isinstance(error, aiohttp.InvalidURL):
+        return "its address is not a URL"
+    return None

@@ -42,7 +42,7 @@ class MemoryAnswer:
         for part in self._parts:
             yield part
 
-    async def close(self) -> None:
+    async def close(self, *, ended: bool = False) -> None:  # noqa: ARG002 - part of the Protocol
         self._parts = ()
 
 

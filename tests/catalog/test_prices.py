@@ -214,7 +214,7 @@ async def test_nobody_ends_the_price_of_another(database: Database) -> None:
     prices = Prices(database)
     await prices.import_table(read_table(ACME))
     own = await prices.set_price("ten_a", terms(1))
-    [table_price] = await listed(prices, "ten_b", model="acme-2")
+    [table_price] = await listed(prices, "ten_b", models=("acme-2",))
     for price_id in (own.id, table_price.id, "price_none"):
         with pytest.raises(PriceNotFound):
             await prices.end_price("ten_b", price_id)

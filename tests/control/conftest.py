@@ -6,6 +6,7 @@ import pytest
 from fastapi import FastAPI
 
 from aos.budgets import Budgets, Standings
+from aos.catalog import Catalog, Prices
 from aos.control import (
     AccessPolicy,
     AgentsSection,
@@ -59,6 +60,8 @@ async def services(database: Database, budgets: RememberedBudgets) -> ControlSer
         budgets=real,
         standings=Standings(lambda: real.book, clock),
         ledger=ledger,
+        catalog=Catalog(database),
+        prices=Prices(database),
     )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from aos.budgets import Admission, Budgets, Hold, SpendFacts, SpendRequest, Standings
+from aos.catalog import Catalog, Prices
 from aos.control import (
     AccessPolicy,
     AgentsSection,
@@ -45,6 +46,8 @@ async def real_services(database: Database, lease: Lease) -> ControlServices:
         budgets=budgets,
         standings=standings,
         ledger=ledger,
+        catalog=Catalog(database),
+        prices=Prices(database),
     )
 
 

@@ -20,7 +20,13 @@ from aos.catalog.model import (
     WorstCase,
 )
 from aos.catalog.rules import billed_context, calculate_cost, pinned_context, worst_case
-from aos.catalog.seed import TableRows, read_table, read_table_bytes
+from aos.catalog.seed import (
+    TableRows,
+    format_factor,
+    format_rates,
+    read_table,
+    read_table_bytes,
+)
 from aos.catalog.service import Catalog, Prices, seed_prices, seed_sql
 from aos.catalog.store import PriceFilter
 
@@ -50,6 +56,8 @@ __all__ = [
     "billed_context",
     "calculate_cost",
     "find_pricing",
+    "format_factor",
+    "format_rates",
     "pinned_context",
     "read_table",
     "read_table_bytes",

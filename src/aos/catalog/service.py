@@ -57,16 +57,21 @@ class Prices:
         The one in force ends where it begins; the same again changes nothing.
         Raises InvalidPrice, PriceOverlap.
         """
-        document = own_price(terms)
         async with self._transaction(tenant_id) as tx:
-            return await _put(tx, {**document, "tenant_id": tenant_id})
+            return await self.put(tx, tenant_id, terms)
+
+    async def put(self, tx: Transaction, tenant_id: str | None, terms: PriceTerms) -> PriceVersion:
+        """`set_price` in the caller's transaction."""
+        identifier = await store.put_price(tx, {**own_price(terms), "tenant_id": tenant_id})
+        price = await store.read_price(tx, identifier)
+        assert price is not None, "it has just been put"
+        return price
 
     async def set_current(
         self, tx: Transaction, tenant_id: str, name: tuple[str, str], rates: Mapping[str, Any]
     ) -> PriceVersion:
-        """`set_price` from now on for (provider, model), in the caller's transaction."""
-        document = own_price(PriceTerms(*name, rates))
-        return await _put(tx, {**document, "tenant_id": tenant_id})
+        """`put` from now on for (provider, model)."""
+        return await self.put(tx, tenant_id, PriceTerms(*name, rates))
 
     async def end_current(
         self, tx: Transaction, tenant_id: str, name: tuple[str, str], at: datetime
@@ -76,7 +81,7 @@ class Prices:
         Where there is none, nothing happens.
         """
         provider, model = name
-        wanted = store.PriceFilter(PAGE_PRICES_MAX, provider.lower(), model.lower(), at)
+        wanted = store.PriceFilter(PAGE_PRICES_MAX, provider.lower(), (model.lower(),), at)
         for price in await store.list_prices(tx, wanted):
             if price.own and price.tenant_id == tenant_id:
                 await store.end_price(tx, price.id)
@@ -84,8 +89,12 @@ class Prices:
     async def end_price(self, tenant_id: str | None, price_id: str) -> None:
         """End an own price now. What is already ended stays so. Raises PriceNotFound."""
         async with self._transaction(tenant_id) as tx:
-            if not await store.end_price(tx, price_id):
-                raise PriceNotFound(f"no own price {price_id}", id=price_id)
+            await self.end(tx, price_id)
+
+    async def end(self, tx: Transaction, price_id: str) -> None:
+        """`end_price` in the caller's transaction."""
+        if not await store.end_price(tx, price_id):
+            raise PriceNotFound(f"no own price {price_id}", id=price_id)
 
     async def list_prices(self, tenant_id: str, wanted: store.PriceFilter) -> list[PriceVersion]:
         """The table's prices and this tenant's own, by provider, model and id."""
@@ -124,10 +133,3 @@ def seed_prices(url: str) -> bool:
 def seed_sql() -> str:
     """The installed package's prices as one SQL script, to follow the revisions' script."""
     return store.import_script(seed_table_in_child())
-
-
-async def _put(tx: Transaction, document: Mapping[str, Any]) -> PriceVersion:
-    identifier = await store.put_price(tx, document)
-    price = await store.read_price(tx, identifier)
-    assert price is not None, "it has just been put"
-    return price

@@ -34,7 +34,7 @@ class PriceFilter:
 
     limit: int
     provider: str | None = None
-    model: str | None = None
+    models: tuple[str, ...] | None = None
     at: datetime | None = None
     after: tuple[str, str, str] | None = None
 
@@ -150,7 +150,7 @@ async def list_prices(tx: Transaction, wanted: PriceFilter) -> list[PriceVersion
         """
         SELECT * FROM aos.prices
         WHERE (%(provider)s::text IS NULL OR provider = %(provider)s)
-          AND (%(model)s::text IS NULL OR model = %(model)s)
+          AND (%(models)s::text[] IS NULL OR model = ANY (%(models)s))
           AND (%(at)s::timestamptz IS NULL OR (effective_from <= %(at)s
                AND (effective_to IS NULL OR effective_to > %(at)s)))
           AND (%(after_id)s::text IS NULL
@@ -159,7 +159,7 @@ async def list_prices(tx: Transaction, wanted: PriceFilter) -> list[PriceVersion
         """,
         {
             "provider": wanted.provider,
-            "model": wanted.model,
+            "models": None if wanted.models is None else list(wanted.models),
             "at": wanted.at,
             "after_provider": after[0],
             "after_model": after[1],

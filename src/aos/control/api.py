@@ -14,6 +14,7 @@ from aos.control.config.api import router as config
 from aos.control.edge.api import Edge
 from aos.control.keys.api import router as keys
 from aos.control.model import ControlServices
+from aos.control.prices.api import router as prices
 from aos.control.problems.api import MEDIA_TYPE, on_failure, on_http, on_invalid
 from aos.control.reference.api import router as reference
 from aos.control.schemas import Problem
@@ -28,6 +29,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     tenants,
     budgets,
     usage,
+    prices,
     reference,
 )
 

@@ -1,6 +1,6 @@
 """What can be wrong with a control-plane request, whatever it asks for."""
 
-from aos.kit.errors import AosError, Conflict, InvalidInput, NotFound, Who
+from aos.kit.errors import AosError, Conflict, Forbidden, InvalidInput, NotFound, Who
 
 
 class InvalidRequest(InvalidInput):
@@ -47,6 +47,12 @@ class RequestInProgress(Conflict):
 
     code = "request_in_progress"
     retryable = True
+
+
+class OperatorOnly(Forbidden):
+    """It concerns every tenant of this installation; only the operator's administrators may."""
+
+    code = "operator_only"
 
 
 class RouteNotFound(NotFound):

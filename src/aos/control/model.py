@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from aos.budgets import Budgets, Standings
+from aos.catalog import Catalog, Prices
 from aos.control.config import Configuration
 from aos.identity import Agents, Authenticator, Keys, OwnBudgets, SpendReader, Tenants
 from aos.infra.postgres import Database
@@ -35,3 +36,5 @@ class ControlServices:
     budgets: Budgets
     standings: Standings
     ledger: Ledger
+    catalog: Catalog
+    prices: Prices

@@ -2,6 +2,8 @@
 
 from aos.catalog.seed.rules import (
     TableRows,
+    format_factor,
+    format_rates,
     own_price,
     read_table,
     read_table_bytes,
@@ -17,6 +19,8 @@ from aos.catalog.seed.service import (
 __all__ = [
     "SEED_NAME",
     "TableRows",
+    "format_factor",
+    "format_rates",
     "installed_seed_version",
     "is_newer",
     "own_price",

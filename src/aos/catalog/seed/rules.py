@@ -20,7 +20,7 @@ from aos.catalog.limits import (
     TABLE_BYTES_MAX,
     TABLE_MODELS_MAX,
 )
-from aos.catalog.model import EVER, PriceTerms, PriceUnit
+from aos.catalog.model import EVER, PriceTerms, PriceUnit, Rate
 from aos.catalog.seed.model import JOINS, UNITS_PER_LIST_PRICE, WHOLES, Document
 from aos.kit.money import pico_per_unit
 
@@ -82,6 +82,29 @@ def read_rates(document: Any, where: str = "rates") -> dict[str, Any]:
             raise InvalidPrice(f"{where}: {name!r} is none of {', '.join(_UNITS)}")
         rates[name] = _read_rate(value, unit, f"{where}.{name}")
     return rates
+
+
+def format_rates(rates: Mapping[PriceUnit, Rate]) -> dict[str, Any]:
+    """Rates as people write them: what `read_rates` reads."""
+    return {
+        str(unit): _dollars(unit, rate.base)
+        if not rate.tiers
+        else {
+            "base": _dollars(unit, rate.base),
+            "tiers": [[above, _dollars(unit, pico)] for above, pico in rate.tiers],
+        }
+        for unit, rate in rates.items()
+    }
+
+
+def format_factor(percent: int) -> str:
+    """A surcharge as people write it: 110 percent is `1.1`."""
+    return f"{(Decimal(percent) / 100).normalize():f}"
+
+
+def _dollars(unit: PriceUnit, pico: int) -> str:
+    usd = (Decimal(pico) * UNITS_PER_LIST_PRICE[unit]).scaleb(-12)
+    return f"{usd.normalize():f}"
 
 
 def own_price(terms: PriceTerms) -> Document:
@@ -222,7 +245,7 @@ def _read_provider(document: Any, position: int) -> Document:
 
 def _read_price(document: Any, model: str, where: str) -> Document:
     price = _Reader(document, where)
-    rates = read_rates(document.get("rates"), f"{where}.rates")
+    rates = read_rates(document.get("rates", {}), f"{where}.rates")
     unmetered = price.texts("unmetered")
     if not rates and not unmetered:
         raise InvalidPrice(f"{where}: no rates; leave the price out where it is not known")

@@ -24,6 +24,7 @@ from aos.catalog import (
 from aos.catalog.seed import TableRows, own_price
 from aos.catalog.store import import_script
 from aos.infra.postgres import Database
+from aos.infra.postgres.migrate import migration_sql
 
 NOW = datetime.now(UTC)  # noqa: TID251 - the database's clock runs; so does this test's
 TOMORROW = NOW + timedelta(days=1)
@@ -114,6 +115,24 @@ async def test_the_script_says_the_same_as_the_import(
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(script)
     assert await Prices(database).import_table(price_table) == 0
+
+
+async def test_a_host_that_only_runs_sql_has_all_prices(
+    price_table: TableRows, postgres_url: str
+) -> None:
+    """What `aos migrate --sql` prints, on an empty database."""
+    name = "only_sql"
+    url = postgres_url.replace("/aos?", f"/{name}?")
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(migration_sql().encode())
+        connection.execute(import_script(price_table).encode())
+    database = await Database(url).open()
+    catalog = Catalog(database)
+    await catalog.refresh()
+    await database.close()
+    assert len(catalog.book.models()) == price_table.models
 
 
 async def test_an_import_twice_changes_nothing(database: Database) -> None:

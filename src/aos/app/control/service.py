@@ -39,6 +39,8 @@ def control_of(core: Core) -> AsgiApp:
         standings=standings,
         ledger=core.ledger,
         configuration=_configuration(core, agents, keys),
+        catalog=core.catalog,
+        prices=Prices(core.database),
     )
     return create_control_app(services)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from numbers import Real
 from typing import Any, Final
 
 import orjson
@@ -194,7 +195,7 @@ def _read_rate(value: Any, unit: PriceUnit, where: str) -> Any:
 
 
 def _pico(value: Any, unit: PriceUnit, where: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    if isinstance(value, bool) or not isinstance(value, str | Real):
         raise InvalidPrice(f"{where}: expected dollars as a decimal text, not {value!r}")
     try:
         usd = Decimal(str(value))

@@ -1,7 +1,7 @@
 """`/api/v1/prices`, `/api/v1/models`. Everybody reads; administrators set their tenant's own."""
 
 import asyncio
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query
 from starlette.responses import Response
@@ -9,6 +9,7 @@ from starlette.responses import Response
 from aos.catalog import Model, PriceBook, PriceFilter, read_table
 from aos.control.access.api import AdminCaller, ReadCaller, Services
 from aos.control.errors import OperatorOnly
+from aos.control.limits import OPERATOR_TENANT
 from aos.control.paging.api import Paging
 from aos.control.paging.rules import cut, encode_cursor
 from aos.control.prices.schemas import (
@@ -23,9 +24,6 @@ from aos.control.writes.api import AdminWrite
 from aos.infra.postgres import Transaction
 
 router = APIRouter(prefix="/api/v1", tags=["prices"])
-
-OPERATOR_TENANT: Final = "default"
-"""Whose administrators run this installation."""
 
 
 @router.get("/prices")

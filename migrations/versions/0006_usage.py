@@ -49,7 +49,8 @@ CREATE TABLE aos.calls (
 ) PARTITION BY RANGE (created_at);
 
 CREATE INDEX calls_by_tenant ON aos.calls (tenant_id, created_at, id);
-CREATE INDEX calls_by_key ON aos.calls (key_id, created_at);
+-- With the cost, so that what a key has spent in its life is read from the index alone.
+CREATE INDEX calls_by_key ON aos.calls (key_id, created_at) INCLUDE (tenant_id, cost_nanousd);
 CREATE INDEX calls_by_agent ON aos.calls (agent_id, created_at) WHERE agent_id IS NOT NULL;
 CREATE INDEX calls_by_user ON aos.calls (tenant_id, user_id, created_at) WHERE user_id IS NOT NULL;
 CREATE INDEX calls_by_run ON aos.calls (run_id) WHERE run_id IS NOT NULL;

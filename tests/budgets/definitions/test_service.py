@@ -25,6 +25,7 @@ from aos.budgets import (
     account_remaining,
     percent_used,
 )
+from aos.budgets.definitions.store import read_since
 from aos.identity import OwnBudget, Owner, OwnerKind
 from aos.infra.postgres import Changes, Database
 from aos.kit.clock import ManualClock, SystemClock
@@ -232,6 +233,21 @@ async def test_a_budget_that_was_written_early_and_committed_late_is_not_missed(
         assert bench.budgets.book.get(late.id) is None
     await bench.budgets.refresh()
     assert bench.budgets.book.get(late.id) == late
+
+
+async def test_rows_signed_by_another_cluster_are_not_read_again_and_again(bench: Bench) -> None:
+    """A restored database keeps signatures that its own transactions have yet to reach."""
+    await bench.create()
+    async with await psycopg.AsyncConnection.connect(bench.database.url) as connection:
+        await connection.execute("SET ROLE aos_owner")
+        await connection.execute("ALTER TABLE aos.budgets DISABLE TRIGGER budgets_signed")
+        await connection.execute("UPDATE aos.budgets SET written_by = '99999999999'")
+        await connection.execute("ALTER TABLE aos.budgets ENABLE TRIGGER budgets_signed")
+    mark, live = await read_since(bench.database, None)
+    assert len(live) == 1
+    assert (await read_since(bench.database, mark))[1] == []
+    changed = await bench.run(bench.budgets.change, live[0].id, {"limit": parse_usd("2")})
+    assert (await read_since(bench.database, mark))[1] == [changed]
 
 
 async def test_calls_that_wish_for_the_book_at_once_share_its_loading(bench: Bench) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 import orjson
 
 from aos.gateway.api import AsgiScope, GatewayApp, Receive, Send
+from aos.infra.telemetry import METRICS
 
 AsgiApp = Callable[[AsgiScope, Receive, Send], Awaitable[None]]
 Health = Callable[[], Awaitable[dict[str, Any]]]
@@ -34,6 +35,10 @@ class Front:
             if path == "/" and scope["method"] in {"GET", "HEAD"}:
                 await _answer(scope, send, 200, _ROOT)
                 return
+            if path == "/metrics" and scope["method"] == "GET":
+                content, media_type = METRICS.render()
+                await _answer(scope, send, 200, content, media_type)
+                return
             if path in _HEALTH_PATHS and scope["method"] in {"GET", "HEAD"}:
                 report = await self._health()
                 status = 503 if report["status"] == "down" else 200
@@ -42,10 +47,12 @@ class Front:
         await self._control(scope, receive, send)
 
 
-async def _answer(scope: AsgiScope, send: Send, status: int, content: bytes) -> None:
-    """JSON; its head alone for `HEAD`, which is how clients ask whether anybody is there."""
+async def _answer(
+    scope: AsgiScope, send: Send, status: int, content: bytes, media_type: str = "application/json"
+) -> None:
+    """The content; its head alone for `HEAD`, which is how clients ask whether anybody is there."""
     headers = [
-        (b"content-type", b"application/json"),
+        (b"content-type", media_type.encode()),
         (b"content-length", str(len(content)).encode()),
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -25,6 +25,7 @@ from aos.gateway.settlement.service import Settler
 from aos.identity import Authenticator
 from aos.infra.postgres import Changes, Database
 from aos.infra.settings import Settings
+from aos.infra.telemetry import METRICS
 from aos.kit.clock import Clock, SystemClock
 from aos.kit.errors import Unavailable
 from aos.ledger import Lease, Ledger
@@ -85,7 +86,7 @@ async def open_house(
             silence_seconds_max=settings.gateway.upstream_timeout_seconds
         ).open()
         stack.push_async_callback(upstreams.close)
-        settler = Settler(core.database, core.ledger, core.admission)
+        settler = Settler(core.database, core.ledger, core.admission, METRICS)
         stack.push_async_callback(settler.close)
         pipeline = _pipeline(core, upstreams, settler)
         gateway = GatewayApp(

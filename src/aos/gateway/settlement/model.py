@@ -42,5 +42,7 @@ class Ending:
     settlement: Settlement | None
     call: CallRow | None
     attempt: AttemptRow | None
+    priced_as: str = "unknown"
+    """The catalogue's name of the model: bounded, as a metric's label must be."""
     made_objects: tuple[tuple[str, str, str], ...] = ()
     """(tenant, provider, object id) of what the provider now keeps for this tenant."""

@@ -101,6 +101,7 @@ def call_row(
 def ending_of(attempt: Attempt, row: AttemptRow, outcome: Outcome, call: CallRow | None) -> Ending:
     """The commit that ends an attempt, and with `call` the call."""
     kind = SettlementKind.POST if outcome.spent else SettlementKind.VOID
+    price = attempt.candidate.price
     made: tuple[tuple[str, str, str], ...] = ()
     reported = outcome.reported
     if call is not None and call.dialect in _KEPT_BY_PROVIDER and reported and reported.response_id:
@@ -115,6 +116,7 @@ def ending_of(attempt: Attempt, row: AttemptRow, outcome: Outcome, call: CallRow
         ),
         call=call,
         attempt=row,
+        priced_as=price.model if price is not None else "unknown",
         made_objects=made,
     )
 

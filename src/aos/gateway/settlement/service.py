@@ -12,8 +12,9 @@ from aos.gateway.store import record_objects
 from aos.infra.batching import Batcher
 from aos.infra.errors import DatabaseUnavailable
 from aos.infra.postgres import Database
+from aos.infra.telemetry import Metrics
 from aos.ledger import Ledger, SettlementResult
-from aos.usage import record
+from aos.usage import AttemptRow, record
 
 log = structlog.get_logger("aos.gateway.settlement")
 
@@ -25,14 +26,19 @@ class Settler:
     bounded by the calls in flight, because nothing new is admitted without a hold.
     """
 
-    def __init__(self, database: Database, ledger: Ledger, admission: Admission) -> None:
+    def __init__(
+        self, database: Database, ledger: Ledger, admission: Admission, metrics: Metrics
+    ) -> None:
         self._database = database
         self._ledger = ledger
         self._admission = admission
+        self._metrics = metrics
         self._batcher: Batcher[Ending, SettlementResult | None] = Batcher(self._commit, lanes=2)
 
     async def settle(self, ending: Ending) -> SettlementResult | None:
         """Commit, waiting at most a second; None when it is still being retried by then."""
+        if ending.attempt is not None:
+            self._count(ending.attempt, ending.priced_as)
         try:
             async with asyncio.timeout(SETTLEMENT_WAIT_SECONDS_MAX):
                 return await self._batcher.submit(ending)
@@ -43,6 +49,20 @@ class Settler:
     async def close(self) -> None:
         """Wait for what is under way: an orderly stop leaves nothing to the reaper."""
         await self._batcher.settle()
+
+    def _count(self, attempt: AttemptRow, model: str) -> None:
+        """Metrics count what providers were asked for: an attempt each."""
+        self._metrics.observe_call(
+            attempt.provider,
+            model,
+            attempt.status,
+            attempt.latency_ms / 1000,
+            tokens=attempt.usage,
+            cost_nanousd=attempt.cost,
+            unpriced=attempt.cost is None,
+        )
+        if attempt.cost:
+            self._metrics.observe_spend(attempt.tenant_id, attempt.agent_id, attempt.cost)
 
     async def _commit(self, endings: Sequence[Ending]) -> list[SettlementResult | None]:
         while True:

@@ -103,3 +103,10 @@ class InvalidUpstreamUrl(InvalidInput):
     """Not a URL that an upstream can have."""
 
     code = "invalid_upstream_url"
+
+
+class StubsInProduction(AosError):
+    """A production profile would run on stubs; the message names them and what to set."""
+
+    code = "stubs_in_production"
+    status = 409

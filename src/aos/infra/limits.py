@@ -102,3 +102,8 @@ DOOR_GRACE_SECONDS_MAX: Final = 30
 
 FILES_RESERVED: Final = 128
 """Open files that are neither callers nor upstreams."""
+
+HEALTH_SECONDS_MAX: Final = 2.0
+"""Longest wait for one component's answer."""
+
+HEALTH_KEPT_SECONDS: Final = 1.0

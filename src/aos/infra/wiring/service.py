@@ -39,7 +39,7 @@ class Health:
 
     async def ready(self) -> bool:
         """Whether calls can be served: what a balancer asks."""
-        return (await self.ask())["status"] != "down"
+        return bool((await self.ask())["status"] != "down")
 
 
 async def _asked(probe: Probe) -> dict[str, Any]:

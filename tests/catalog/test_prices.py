@@ -1,8 +1,10 @@
 """Prices in the database: seeded, imported, set, ended; what the database refuses."""
 
 import asyncio
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -366,3 +368,9 @@ async def test_the_database_refuses_overlap_and_rewriting(database_url: str) -> 
             connection.execute(insert, ("e", "2026-03-01", None, 3_599, 7_200))
         with pytest.raises(psycopg.errors.IntegrityError):
             connection.execute("UPDATE aos.prices SET rates = '{\"input\": 1}' WHERE id = 'a'")
+
+
+def test_the_documented_table_is_one() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "prices.md").read_text()
+    table = read_table(json.loads(page.split("```json")[1].split("```")[0]))
+    assert (table.name, table.models, table.prices) == ("acme", 1, 1)

@@ -58,10 +58,10 @@ CEILINGS: Final[tuple[Ceiling, ...]] = (
     Ceiling("openai", r"o1-preview", 32_768, OPENAI),
     Ceiling("openai", r"o1-mini", 65_536, OPENAI),
     Ceiling("openai", r"o1|o3|o4-mini|codex-mini", 100_000, OPENAI),
-    Ceiling("openai", r"gpt-5(\.\d)?-chat", 16_384, OPENAI),
+    Ceiling("openai", r"gpt-5([.-]\d)?-chat", 16_384, OPENAI),
     Ceiling("openai", r"gpt-5-pro", 272_000, OPENAI),
     Ceiling("openai", r"gpt-5(-mini|-nano|-codex|-2025-08-07|$)", 128_000, OPENAI),
-    Ceiling("openai", r"gpt-5\.[123](-codex.*|-pro.*|-2025-\d\d-\d\d|$)", 128_000, OPENAI),
+    Ceiling("openai", r"gpt-5\.([12](-codex.*|-pro.*|-2025-\d\d-\d\d|$)|3-codex)", 128_000, OPENAI),
     Ceiling("openai", r"gpt-5\.4-(mini|nano)", 128_000, OPENAI),
     Ceiling(
         "openai",

@@ -5,64 +5,26 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from aos.budgets import Budgets, Standings
-from aos.catalog import Catalog, Prices
-from aos.control import (
-    AccessPolicy,
-    AgentsSection,
-    AliasesSection,
-    Configuration,
-    ControlServices,
-    KeysSection,
-    create_control_app,
-)
-from aos.identity import Agents, Authenticator, Keys, KeyTerms, Scope, Tenants
+from aos.control import ControlServices, create_control_app
+from aos.identity import KeyTerms, Scope
 from aos.infra.postgres import Database
-from aos.kit.clock import SystemClock
-from aos.ledger import Ledger
-from aos.routing import Routing
-from tests.identity.conftest import RememberedBudgets, SilentNews
+from aos.infra.settings import LeaseSettings
+from aos.ledger import Lease
+from tests.control.rooms import Till, real_services
 
 
 @pytest.fixture
-def budgets() -> RememberedBudgets:
-    return RememberedBudgets()
+async def services(database: Database) -> AsyncIterator[ControlServices]:
+    """The real rooms, with tenants ten_1 and ten_2."""
+    lease = Lease(database, LeaseSettings())
+    await lease.start()
+    yield await real_services(database, lease)
+    await lease.stop()
 
 
 @pytest.fixture
-async def services(database: Database, budgets: RememberedBudgets) -> ControlServices:
-    """Over a real database with tenants ten_1 and ten_2."""
-    clock = SystemClock()
-    tenants = Tenants(database)
-    await tenants.ensure("ten_1", "one")
-    await tenants.ensure("ten_2", "two")
-    agents, keys = Agents(budgets, clock, alert_threshold=0.8), Keys(budgets, clock)
-    ledger = Ledger(database, "proc_test")
-    real = Budgets(database, ledger, clock)
-    return ControlServices(
-        database=database,
-        clock=clock,
-        policy=AccessPolicy(),
-        authenticator=Authenticator(database, SilentNews(), clock),
-        tenants=tenants,
-        agents=agents,
-        keys=keys,
-        own_budgets=budgets,
-        spend=budgets,
-        configuration=Configuration(
-            database,
-            (
-                AliasesSection(Routing()),
-                AgentsSection(agents),
-                KeysSection(keys, agents, budgets),
-            ),
-        ),
-        budgets=real,
-        standings=Standings(lambda: real.book, clock),
-        ledger=ledger,
-        catalog=Catalog(database),
-        prices=Prices(database),
-    )
+def till(services: ControlServices) -> Till:
+    return Till(services)
 
 
 @pytest.fixture

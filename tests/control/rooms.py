@@ -7,6 +7,7 @@ from aos.catalog import Catalog, Prices
 from aos.control import (
     AccessPolicy,
     AgentsSection,
+    AliasesSection,
     Configuration,
     ControlServices,
     KeysSection,
@@ -17,6 +18,7 @@ from aos.kit import ids
 from aos.kit.clock import SystemClock
 from aos.kit.money import Nanousd, parse_usd
 from aos.ledger import Lease, Ledger, Settlement, SettlementKind
+from aos.routing import Routing
 from tests.identity.conftest import SilentNews
 
 
@@ -41,7 +43,12 @@ async def real_services(database: Database, lease: Lease) -> ControlServices:
         own_budgets=budgets,
         spend=standings,
         configuration=Configuration(
-            database, (AgentsSection(agents), KeysSection(keys, agents, budgets))
+            database,
+            (
+                AliasesSection(Routing()),
+                AgentsSection(agents),
+                KeysSection(keys, agents, budgets),
+            ),
         ),
         budgets=budgets,
         standings=standings,

@@ -1,60 +1,73 @@
 import httpx
 import pytest
 
-from aos.identity import Owner, OwnerKind
-from aos.kit.money import Nanousd
+from aos.budgets import BudgetExceeded
+from tests.control.rooms import Till
 from tests.control.test_framework import check_problem
-from tests.identity.conftest import RememberedBudgets
 
 
 @pytest.mark.parametrize("root", ["/agents", "/api/v1/agents"])
-async def test_the_life_of_an_agent(
-    admin: httpx.AsyncClient, budgets: RememberedBudgets, root: str
-) -> None:
+async def test_the_life_of_an_agent(admin: httpx.AsyncClient, root: str) -> None:
     answer = await admin.post(root, json={"name": "researcher", "budget_cents": 100})
     assert answer.status_code == 201
     made = answer.json()
-    owner = Owner(OwnerKind.AGENT, made["id"])
     assert made["id"].startswith("agt_")
+    assert made["status"] == "active"
     assert made["budget_cents"] == 100
     assert made["spent_cents"] == 0
     assert made["budget_alert_threshold"] == 0.8
-    assert budgets.own[owner].limit == 1_000_000_000
-    assert (budgets.own[owner].period, budgets.own[owner].action) == ("TOTAL", "BLOCK")
-    assert budgets.own[owner].warning_percent == 80
+    path = f"{root}/{made['id']}"
+    assert (await admin.get(path)).json() == made
+    assert (await admin.get(root)).json()["items"] == [made]
 
-    budgets.spending[owner] = Nanousd(450_000)
-    got = (await admin.get(f"{root}/{made['id']}")).json()
-    assert (got["spent_cents"], got["spent_usd"]) == (0.045, "0.000450000")
+    changed = (await admin.patch(path, json={"name": "b", "budget_alert_threshold": 0.5})).json()
+    assert changed == {**made, "name": "b", "budget_alert_threshold": 0.5}
 
-    answer = await admin.patch(
-        f"{root}/{made['id']}", json={"budget_cents": 250, "budget_alert_threshold": 0.5}
-    )
-    assert answer.json()["budget_cents"] == 250
-    assert budgets.own[owner].limit == 2_500_000_000
-    assert budgets.own[owner].warning_percent == 50
-    answer = await admin.patch(f"{root}/{made['id']}", json={"budget_cents": None})
-    assert answer.json()["budget_cents"] is None
-    assert not budgets.own
-
-    await admin.patch(f"{root}/{made['id']}", json={"budget_cents": 1})
-    gone = (await admin.delete(f"{root}/{made['id']}")).json()
-    assert gone["status"] == "archived"
-    assert not budgets.own
-    assert (await admin.delete(f"{root}/{made['id']}")).json() == gone
+    gone = (await admin.delete(path)).json()
+    assert gone == {**changed, "status": "archived"}
+    assert (await admin.delete(path)).json() == gone
     assert (await admin.get(root)).json()["items"] == []
     assert (await admin.get(f"{root}?status=archived")).json()["items"] == [gone]
-    answer = await admin.patch(f"{root}/{made['id']}", json={"name": "b"})
-    check_problem(answer, 403, "agent_archived")
+    check_problem(await admin.patch(path, json={"name": "c"}), 403, "agent_archived")
+
+
+async def test_budget_cents_is_a_blocking_lifetime_budget(
+    admin: httpx.AsyncClient, till: Till
+) -> None:
+    made = (await admin.post("/agents", json={"name": "a", "budget_cents": 1})).json()
+    path = f"/agents/{made['id']}"
+    await till.spend("0.00045", agent_id=made["id"])
+    got = (await admin.get(path)).json()
+    assert (got["spent_cents"], got["spent_usd"]) == (0.045, "0.000450000")
+    with pytest.raises(BudgetExceeded):
+        await till.hold("0.00956", agent_id=made["id"])
+    await admin.patch(path, json={"budget_cents": 2})
+    await till.spend("0.00956", agent_id=made["id"])
+    await admin.patch(path, json={"budget_cents": None})
+    await till.spend("1", agent_id=made["id"])
+    got = (await admin.get(path)).json()
+    assert (got["budget_cents"], got["spent_usd"]) == (None, "1.010010000")
+
+
+async def test_an_agents_threshold_warns(admin: httpx.AsyncClient, till: Till) -> None:
+    """R1: crossing `budget_alert_threshold` raises BUDGET_WARNING."""
+    body = {"name": "a", "budget_cents": 100, "budget_alert_threshold": 0.6}
+    made = (await admin.post("/agents", json=body)).json()
+    await till.spend("0.59", agent_id=made["id"])
+    assert (await admin.get("/api/v1/budgets/status/summary")).json()["alerts"] == []
+    await till.spend("0.02", agent_id=made["id"])
+    [alert] = (await admin.get("/api/v1/budgets/status/summary")).json()["alerts"]
+    assert "BUDGET_WARNING" in str(alert)
 
 
 @pytest.mark.parametrize("cents", [None, 0])
 async def test_no_budget_is_no_budget(
-    admin: httpx.AsyncClient, budgets: RememberedBudgets, cents: int | None
+    admin: httpx.AsyncClient, till: Till, cents: int | None
 ) -> None:
     made = (await admin.post("/agents", json={"name": "a", "budget_cents": cents})).json()
     assert made["budget_cents"] == cents
-    assert not budgets.own
+    await till.spend("5", agent_id=made["id"])
+    assert (await admin.get(f"/agents/{made['id']}")).json()["spent_cents"] == 500
 
 
 async def test_names_are_unique_among_live_agents(admin: httpx.AsyncClient) -> None:

@@ -2,13 +2,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+import pytest
 from fastapi import FastAPI
 
-from aos.identity import Owner, OwnerKind
+from aos.budgets import BudgetExceeded
+from aos.control import ControlServices
 from aos.kit.money import Nanousd
+from aos.usage import record
 from tests.control.conftest import client_of
+from tests.control.rooms import Till
 from tests.control.test_framework import check_problem
-from tests.identity.conftest import RememberedBudgets
+from tests.usage.samples import call
 
 FULL: dict[str, Any] = {
     "name": "build server",
@@ -51,23 +55,40 @@ async def test_a_new_key_may_only_call_models(admin: httpx.AsyncClient) -> None:
     assert (await make(admin))["scopes"] == ["invoke"]
 
 
-async def test_a_keys_own_budget_is_a_budget(
-    admin: httpx.AsyncClient, budgets: RememberedBudgets
+async def test_a_keys_own_budget_binds_its_calls(
+    admin: httpx.AsyncClient, control: FastAPI, till: Till
 ) -> None:
     made = await make(admin, budget={"limit_usd": "0.01", "period": "DAILY"})
-    owner = Owner(OwnerKind.KEY, made["id"])
-    assert budgets.own[owner].limit == 10_000_000
-    assert budgets.own[owner].period == "DAILY"
+    path = f"/api/v1/keys/{made['id']}"
     assert made["budget"]["limit_usd"] == "0.010000000"
-    assert budgets.refreshed == 1
-    budgets.spending[owner] = Nanousd(450_000)
-    stored = (await admin.get("/api/v1/keys")).json()["items"][0]
-    assert stored["spent_usd"] == "0.000450000"
-    changed = await admin.patch(f"/api/v1/keys/{made['id']}", json={"budget": {"limit_usd": 2.5}})
+    assert made["budget"]["period"] == "DAILY"
+    await till.spend("0.004", key_id=made["id"])
+    with pytest.raises(BudgetExceeded):
+        await till.hold("0.007", key_id=made["id"])
+    async with client_of(control, made["key"]) as owner:
+        [binding] = (await owner.get("/api/v1/keys/self")).json()["budgets"]
+    assert binding["scope"] == "PER_KEY"
+    assert binding["current_spend_usd"] == "0.004000000"
+    assert binding["remaining_usd"] == "0.006000000"
+    assert binding["reset_at"].endswith("Z")
+    changed = await admin.patch(path, json={"budget": {"limit_usd": 2.5, "period": "DAILY"}})
     assert changed.json()["budget"]["limit_usd"] == "2.500000000"
-    changed = await admin.patch(f"/api/v1/keys/{made['id']}", json={"budget": None})
+    await till.spend("0.007", key_id=made["id"])
+    changed = await admin.patch(path, json={"budget": None})
     assert changed.json()["budget"] is None
-    assert not budgets.own
+    await till.spend("9", key_id=made["id"])
+
+
+async def test_what_a_key_has_spent_is_the_sum_of_its_calls(
+    admin: httpx.AsyncClient, services: ControlServices
+) -> None:
+    made = await make(admin)
+    at = datetime.now(UTC)  # noqa: TID251
+    calls = [call(key_id=made["id"], cost=Nanousd(cost), at=at) for cost in (450_000, 1)]
+    async with services.database.system() as tx:
+        await record(tx, calls, [])
+    [stored] = (await admin.get("/api/v1/keys")).json()["items"][:1]
+    assert stored["spent_usd"] == "0.000450001"
 
 
 async def test_an_odd_budget_is_refused(admin: httpx.AsyncClient) -> None:
@@ -84,6 +105,12 @@ async def test_an_odd_budget_is_refused(admin: httpx.AsyncClient) -> None:
     for budget in odd:
         answer = await admin.post("/api/v1/keys", json={"name": "k", "budget": budget})
         check_problem(answer, 422, "invalid_request")
+    nowhere = {"limit_usd": "1", "timezone": "Mars/Olympus"}
+    answer = await admin.post("/api/v1/keys", json={"name": "k", "budget": nowhere})
+    check_problem(answer, 422, "invalid_budget")
+    assert [each["name"] for each in (await admin.get("/api/v1/keys")).json()["items"]] == [
+        "ten_1 admin"
+    ]
 
 
 async def test_odd_fields_are_refused(admin: httpx.AsyncClient) -> None:
@@ -149,7 +176,7 @@ async def test_a_change_is_in_force_for_the_next_call(
 
 
 async def test_a_revoked_key_is_refused_at_once_and_cannot_come_back(
-    admin: httpx.AsyncClient, control: FastAPI, budgets: RememberedBudgets
+    admin: httpx.AsyncClient, control: FastAPI
 ) -> None:
     made = await make(admin, budget={"limit_usd": 1})
     path = f"/api/v1/keys/{made['id']}"
@@ -158,7 +185,7 @@ async def test_a_revoked_key_is_refused_at_once_and_cannot_come_back(
         gone = (await admin.delete(path)).json()
         assert gone["status"] == "revoked"
         check_problem(await owner.get("/api/v1/keys/self"), 401, "key_revoked")
-    assert not budgets.own
+    assert gone["budget"] is None
     assert (await admin.delete(path)).json()["revoked_at"] == gone["revoked_at"]
     check_problem(await admin.patch(path, json={"rpm": 1}), 409, "key_ended")
     check_problem(await admin.post(f"{path}/rotate"), 409, "key_ended")

@@ -1,6 +1,7 @@
 """Calls: what happened, one row a call."""
 
 import time
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
@@ -14,11 +15,19 @@ PATH = "/api/v1/usage/calls"
 POLL_SECONDS: Final = 1.0
 FOLLOW_ROWS_MAX: Final = 200
 """Rows looked at in a poll; a busier gateway is watched through `list` and its filters."""
+
+
+def _model(row: Mapping[str, Any]) -> str:
+    """Who answered, as what; for a call that nobody answered, what was asked for."""
+    provider, model = row["provider"], row["model"]
+    return f"{provider}/{model}" if provider and model else str(row["model_requested"])
+
+
 _COLUMNS = [
     field("id"),
     field("created_at"),
     field("status"),
-    ("model", lambda row: f"{row.get('provider') or '-'}/{row.get('model') or '-'}"),
+    ("model", _model),
     field("in", "input_tokens"),
     field("out", "output_tokens"),
     ("cost", lambda row: money(row["cost_usd"]) + (" (estimated)" if row["estimated"] else "")),

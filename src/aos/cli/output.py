@@ -46,9 +46,10 @@ def print_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[Column]) ->
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:
-    """A thing as `name: value` lines; money readable, nested things as JSON."""
-    width = max((len(name) for name in facts), default=0) + 1
-    for name, value in facts.items():
+    """A thing as `name: value` lines, money readable; what it does not have is left out."""
+    told = {name: value for name, value in facts.items() if value not in (None, [], {})}
+    width = max((len(name) for name in told), default=0) + 1
+    for name, value in told.items():
         print(f"{name + ':':<{width}} {_readable(name, value)}")
 
 

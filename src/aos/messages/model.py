@@ -150,6 +150,8 @@ class Reported:
 
     @property
     def usage(self) -> TokenUsage:
+        if len(self.usages) == 1:
+            return self.usages[0][1]
         return sum((usage for _, usage in self.usages), TokenUsage())
 
 

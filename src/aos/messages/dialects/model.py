@@ -83,38 +83,17 @@ class EventStreamReader(ABC):
         self._holding = False
         self._held: list[bytes] = []
         self._splitter = EventSplitter()
-        self._lead = b""
-        self._read = self._find_out
+        self._is_plain: bool | None = None
+        """Whether one JSON body came in place of events; None until the first byte tells."""
 
     def feed(self, chunk: bytes) -> bytes:
-        return self._read(chunk)
-
-    def finish(self) -> bytes:
-        rest = self._lead + self._splitter.rest()
-        if rest and not self.finished:
-            if self._read == self._hold_all:
-                self._take_plain(rest)
-                self._held.append(rest)
-            else:  # Some upstreams forget the last blank line.
-                self._held.append(self._take(rest))
-        self._lead, self._splitter = b"", EventSplitter()
-        return b"".join(self._held)
-
-    def _find_out(self, chunk: bytes) -> bytes:
-        """The first byte that is not blank tells events from a JSON body sent in their place."""
-        self._lead += chunk
-        start = self._lead.lstrip()
-        if not start:
+        if self._is_plain is None:
+            chunk = self._splitter.rest() + chunk
+            start = chunk.lstrip()[:1]
+            self._is_plain = start == b"{" if start else None
+        if self._is_plain is not False:
+            self._splitter.keep(chunk)
             return b""
-        chunk, self._lead = self._lead, b""
-        self._read = self._hold_all if start.startswith(b"{") else self._relay
-        return self._read(chunk)
-
-    def _hold_all(self, chunk: bytes) -> bytes:
-        self._splitter.keep(chunk)
-        return b""
-
-    def _relay(self, chunk: bytes) -> bytes:
         relayed: list[bytes] = []
         for event in self._splitter.feed(chunk):
             if self.finished:  # Nothing after the terminal event means anything.
@@ -122,6 +101,17 @@ class EventStreamReader(ABC):
             kept = self._take(event)
             (self._held if self._withholds() else relayed).append(kept)
         return relayed[0] if len(relayed) == 1 else b"".join(relayed)
+
+    def finish(self) -> bytes:
+        rest = self._splitter.rest()
+        if rest and not self.finished:
+            if self._is_plain:
+                self._take_plain(rest)
+                self._held.append(rest)
+            else:  # Some upstreams forget the last blank line.
+                self._held.append(self._take(rest))
+        self._splitter = EventSplitter()
+        return b"".join(self._held)
 
     def _withholds(self) -> bool:
         return self.finished or self._holding

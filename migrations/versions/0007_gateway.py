@@ -30,6 +30,20 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, aos AS $$
 $$;
 GRANT EXECUTE ON FUNCTION aos.gateway_record_objects(json) TO aos_app;
 
+-- Transaction 2 of a batch of calls, in one round trip: what happened first, the money last,
+-- because it locks the accounts until the commit. Whatever part there is none of is NULL.
+CREATE FUNCTION aos.gateway_end(calls json, attempts json, objects json, settlements json)
+RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, aos AS $$
+BEGIN
+  PERFORM aos.usage_record(calls, attempts);
+  IF objects IS NOT NULL THEN
+    PERFORM aos.gateway_record_objects(objects);
+  END IF;
+  RETURN aos.ledger_settle(settlements);
+END $$;
+GRANT EXECUTE ON FUNCTION aos.gateway_end(json, json, json, json) TO aos_app;
+
 RESET ROLE;
 """
 

@@ -86,7 +86,7 @@ async def open_house(
             silence_seconds_max=settings.gateway.upstream_timeout_seconds
         ).open()
         stack.push_async_callback(upstreams.close)
-        settler = Settler(core.database, core.ledger, core.admission, METRICS)
+        settler = Settler(core.database, core.admission, METRICS)
         stack.push_async_callback(settler.close)
         pipeline = _pipeline(core, upstreams, settler)
         gateway = GatewayApp(

@@ -1,15 +1,33 @@
-"""Provider-side objects (stored responses, …) and the tenant that made each."""
+"""The end of a call in one statement; provider-side objects and the tenant that made each."""
 
 from collections.abc import Sequence
 
 import orjson
 
-from aos.infra.postgres import Transaction
+from aos.infra.postgres import Database, Transaction
+from aos.ledger import Settlement, SettlementBatch, SettlementResult, named_failures
+from aos.usage import AttemptRow, CallRow, encoded_rows
 
 
-async def record_objects(tx: Transaction, objects: Sequence[tuple[str, str, str]]) -> None:
-    """Remember who made what: rows of (tenant, provider, object id). A repetition is a no-op."""
-    await tx.execute("SELECT aos.gateway_record_objects(%s)", (orjson.dumps(objects).decode(),))
+async def end_calls(
+    database: Database,
+    settlements: Sequence[Settlement],
+    calls: Sequence[CallRow],
+    attempts: Sequence[AttemptRow],
+    made: Sequence[tuple[str, str, str]],
+) -> list[SettlementResult]:
+    """Settle and record a batch of any tenants' calls, all of it or nothing, in one round trip.
+
+    `made` are rows of (tenant, provider, object id) that a provider now keeps.
+    """
+    batch = SettlementBatch(settlements)
+    objects = orjson.dumps(made).decode() if made else None
+    with named_failures():
+        rows = await database.call(
+            "SELECT aos.gateway_end(%s::json, %s::json, %s::json, %s::json) AS answer",
+            (*encoded_rows(calls, attempts), objects, batch.text),
+        )
+    return batch.results(rows[0]["answer"])
 
 
 async def provider_of_object(tx: Transaction, object_id: str) -> str | None:

@@ -30,6 +30,7 @@ from aos.ledger.model import (
     SettlementResult,
 )
 from aos.ledger.service import Ledger
+from aos.ledger.store import SettlementBatch, named_failures
 
 __all__ = [
     "AccountKey",
@@ -50,7 +51,9 @@ __all__ = [
     "LedgerBusy",
     "Mismatch",
     "Settlement",
+    "SettlementBatch",
     "SettlementKind",
     "SettlementResult",
     "UnknownHold",
+    "named_failures",
 ]

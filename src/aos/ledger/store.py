@@ -72,7 +72,7 @@ async def take_holds(
 ) -> list[HoldResult]:
     """Take a batch of holds (nothing → dispatched), each all or none, in one round trip."""
     account_ids, columns = _columns_of_holds(requests)
-    with _named_failures():
+    with named_failures():
         rows = await database.call(
             "SELECT aos.ledger_hold(%s, %s, %s, %s::bigint[], %s::json) AS answer",
             (process_id, at, CLOCK_SKEW_SECONDS_MAX, _array(account_ids), _text(columns)),
@@ -100,40 +100,58 @@ async def take_holds(
     return results
 
 
+class SettlementBatch:
+    """Settlements as `aos.ledger_settle` takes them, and its answer as results in their order.
+
+    For whoever settles inside a larger statement; everybody else calls `Ledger.settle`.
+    """
+
+    def __init__(self, settlements: Sequence[Settlement]) -> None:
+        self._settlements = settlements
+        self._ordered = sorted(range(len(settlements)), key=lambda n: settlements[n].hold_id)
+        times = [time_of(settlement.hold_id) for settlement in settlements]
+        ordered = [settlements[n] for n in self._ordered]
+        self.text = _text(
+            {
+                "id": [one.hold_id for one in ordered],
+                "tenant_id": [one.tenant_id for one in ordered],
+                "kind": [one.kind for one in ordered],
+                "cost": [one.cost for one in ordered],
+                "estimated": [one.estimated for one in ordered],
+                "earliest": min(times),
+                "latest": max(times),
+            }
+        )
+
+    def results(self, answer_text: str) -> list[SettlementResult]:
+        """Raises UnknownHold."""
+        answer = orjson.loads(answer_text)
+        account_ids = answer["i"] or []
+        balances = dict(zip(account_ids, _balances(account_ids, answer), strict=True))
+        results: dict[int, SettlementResult] = {}
+        for place, n in enumerate(self._ordered):
+            hold_id, outcome = self._settlements[n].hold_id, answer["o"][place]
+            if outcome == _UNKNOWN:
+                raise UnknownHold(f"there is no hold {hold_id} to settle")
+            numbers = answer["a"][place]
+            results[n] = SettlementResult(
+                hold_id,
+                tuple([balances[int(number)] for number in numbers.split(",")]) if numbers else (),
+                Nanousd(answer["x"][place]),
+                corrected=outcome == _CORRECTED,
+                repeated=outcome == _REPEATED,
+            )
+        return [results[n] for n in range(len(self._settlements))]
+
+
 async def end_holds(tx: Transaction, settlements: Sequence[Settlement]) -> list[SettlementResult]:
     """End holds, each once (dispatched → posted, voided or expired; expired → posted or voided)."""
-    times = [time_of(settlement.hold_id) for settlement in settlements]
-    ordered = sorted(range(len(settlements)), key=lambda n: settlements[n].hold_id)
-    columns = {
-        "id": [settlements[n].hold_id for n in ordered],
-        "tenant_id": [settlements[n].tenant_id for n in ordered],
-        "kind": [settlements[n].kind for n in ordered],
-        "cost": [settlements[n].cost for n in ordered],
-        "estimated": [settlements[n].estimated for n in ordered],
-        "earliest": min(times),
-        "latest": max(times),
-    }
-    with _named_failures():
-        cursor = await tx.execute("SELECT aos.ledger_settle(%s::json) AS answer", (_text(columns),))
+    batch = SettlementBatch(settlements)
+    with named_failures():
+        cursor = await tx.execute("SELECT aos.ledger_settle(%s::json) AS answer", (batch.text,))
         row = await cursor.fetchone()
     assert row is not None
-    answer = orjson.loads(row["answer"])
-    account_ids = answer["i"] or []
-    balances = dict(zip(account_ids, _balances(account_ids, answer), strict=True))
-    results: dict[int, SettlementResult] = {}
-    for place, n in enumerate(ordered):
-        hold_id, outcome = settlements[n].hold_id, answer["o"][place]
-        if outcome == _UNKNOWN:
-            raise UnknownHold(f"there is no hold {hold_id} to settle")
-        numbers = answer["a"][place]
-        results[n] = SettlementResult(
-            hold_id,
-            tuple([balances[int(number)] for number in numbers.split(",")]) if numbers else (),
-            Nanousd(answer["x"][place]),
-            corrected=outcome == _CORRECTED,
-            repeated=outcome == _REPEATED,
-        )
-    return [results[n] for n in range(len(settlements))]
+    return batch.results(row["answer"])
 
 
 async def cancel_hold(database: Database, hold_id: str, tenant_id: str) -> None:
@@ -219,7 +237,7 @@ def certainly_refused(error: Unavailable) -> bool:
 
 
 @contextmanager
-def _named_failures() -> Iterator[None]:
+def named_failures() -> Iterator[None]:
     try:
         yield
     except (DatabaseUnavailable, psycopg.Error) as error:

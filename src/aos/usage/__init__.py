@@ -11,6 +11,7 @@ from aos.usage.model import (
     Spend,
 )
 from aos.usage.store import (
+    encoded_rows,
     find_call,
     list_attempts,
     list_calls,
@@ -28,6 +29,7 @@ __all__ = [
     "CallRow",
     "CallStatus",
     "Spend",
+    "encoded_rows",
     "find_call",
     "list_attempts",
     "list_calls",

@@ -36,13 +36,18 @@ async def record(tx: Transaction, calls: Sequence[CallRow], attempts: Sequence[A
     one by an estimate. A text that PostgreSQL cannot hold is mended rather than refused: the money
     of this batch must not fail for what a caller or an upstream wrote.
     """
+    await tx.execute(_RECORD, encoded_rows(calls, attempts))
+
+
+def encoded_rows(calls: Sequence[CallRow], attempts: Sequence[AttemptRow]) -> tuple[str, str]:
+    """Calls and attempts as `aos.usage_record` takes them.
+
+    For whoever records inside a larger statement; everybody else calls `record`.
+    """
     by_id = {call.id: call for call in calls}
-    await tx.execute(
-        _RECORD,
-        (
-            encode([call_values(call) for call in by_id.values()]),
-            encode([attempt_values(row, by_id.get(row.call_id)) for row in _latest(attempts)]),
-        ),
+    return (
+        encode([call_values(call) for call in by_id.values()]),
+        encode([attempt_values(row, by_id.get(row.call_id)) for row in _latest(attempts)]),
     )
 
 

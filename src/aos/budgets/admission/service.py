@@ -45,6 +45,7 @@ class _Asking:
     account_ids: tuple[int, ...] = ()
     shrunk: rules.Shrink | None = None
     waiter: Waiter | None = None
+    waited: bool = False
 
     @property
     def amount(self) -> Nanousd:
@@ -139,7 +140,7 @@ class Admission:
             asking.amount,
             result.balances,
             asking.matches,
-            self._clock.monotonic() - asking.began,
+            self._clock.monotonic() - asking.began if asking.waited else 0.0,
             None if asking.shrunk is None else asking.shrunk.tokens,
         )
 
@@ -159,7 +160,8 @@ class Admission:
                 return
 
     async def _wait(self, asking: _Asking, match: BudgetMatch, balance: Balance) -> None:
-        """Stand in this account's line until a turn comes. Raises BudgetBusy."""
+        asking.shrunk = None
+        asking.waited = True
         asking.shrunk = None
         if asking.waiter is not None and asking.waiter.account_id != balance.account_id:
             self._queues.leave(asking.waiter)

@@ -54,11 +54,14 @@ def answered(
         error = {"code": "upstream_error", "message": fault}
     bills = pricer.bill(attempt.candidate, call, reported)
     if bills is None:
+        # The cap must trip all the same: what was held for it is posted, the cost stays unknown.
+        bounded = attempt.candidate.bound is not None
         return Outcome(
             status,
-            posted=Nanousd(0),
+            posted=attempt.hold.amount if bounded else Nanousd(0),
             cost=None,
             spent=True,
+            estimated=bounded,
             usage=reported.usage,
             reported=reported,
             error=error,

@@ -8,12 +8,12 @@ import structlog
 from aos.budgets import Admission
 from aos.gateway.limits import SETTLEMENT_RETRY_SECONDS, SETTLEMENT_WAIT_SECONDS_MAX
 from aos.gateway.settlement.model import Ending
-from aos.gateway.store import record_objects
+from aos.gateway.store import end_calls
 from aos.infra.batching import Batcher
 from aos.infra.errors import DatabaseUnavailable
 from aos.infra.postgres import Database
 from aos.infra.telemetry import Metrics
-from aos.ledger import Ledger, SettlementResult
+from aos.ledger import LedgerAborted, SettlementResult
 from aos.usage import AttemptRow, record
 
 log = structlog.get_logger("aos.gateway.settlement")
@@ -26,11 +26,8 @@ class Settler:
     bounded by the calls in flight, because nothing new is admitted without a hold.
     """
 
-    def __init__(
-        self, database: Database, ledger: Ledger, admission: Admission, metrics: Metrics
-    ) -> None:
+    def __init__(self, database: Database, admission: Admission, metrics: Metrics) -> None:
         self._database = database
-        self._ledger = ledger
         self._admission = admission
         self._metrics = metrics
         self._batcher: Batcher[Ending, SettlementResult | None] = Batcher(self._commit, lanes=2)
@@ -68,22 +65,23 @@ class Settler:
         while True:
             try:
                 return await self._commit_once(endings)
+            except LedgerAborted:
+                if len(endings) > 1:
+                    raise  # The batcher tries each alone.
+                await asyncio.sleep(SETTLEMENT_RETRY_SECONDS)
             except DatabaseUnavailable:
                 await asyncio.sleep(SETTLEMENT_RETRY_SECONDS)
 
     async def _commit_once(self, endings: Sequence[Ending]) -> list[SettlementResult | None]:
         settlements = [e.settlement for e in endings if e.settlement is not None]
-        objects = [made for e in endings for made in e.made_objects]
-        async with self._database.system() as tx:
-            await record(
-                tx,
-                [e.call for e in endings if e.call is not None],
-                [e.attempt for e in endings if e.attempt is not None],
-            )
-            if objects:
-                await record_objects(tx, objects)
-            # Last: it locks the accounts until the commit.
-            settled = await self._ledger.settle(tx, settlements) if settlements else []
+        calls = [e.call for e in endings if e.call is not None]
+        attempts = [e.attempt for e in endings if e.attempt is not None]
+        if not settlements:
+            async with self._database.system() as tx:
+                await record(tx, calls, attempts)
+            return [None] * len(endings)
+        made = [row for e in endings for row in e.made_objects]
+        settled = await end_calls(self._database, settlements, calls, attempts, made)
         by_hold = {result.hold_id: result for result in settled}
         for result in settled:
             self._admission.settled(result.balances)

@@ -2,8 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager
 from socket import socket
 
 import uvloop
@@ -14,7 +14,7 @@ from aos.app.service import House, open_house
 from aos.catalog import seed_prices
 from aos.identity import AdminKey, ensure_admin_key
 from aos.infra.door import Door, open_sockets
-from aos.infra.postgres import HomeLock, PrivateServer
+from aos.infra.postgres import HomeLock, Housekeeper, PrivateServer
 from aos.infra.postgres.migrate import migrate
 from aos.infra.settings import Settings
 from aos.infra.telemetry import configure_logging
@@ -27,17 +27,27 @@ def serve(settings: Settings) -> None:
     Raises AddressInUse, HomeInUse, PrivateServerFailed, DatabaseUnavailable.
     """
     configure_logging(settings.server.log_level, settings.server.log_format)
-    sockets = open_sockets(settings.server.host, settings.server.port)
-    with _database(settings, sockets) as url:
+    with ExitStack() as stack:
+        # The home first: whoever finds it taken hears by whom, not that its port is.
+        lock = _home(settings, stack)
+        sockets = open_sockets(settings.server.host, settings.server.port)
+        if lock is not None:
+            lock.announce(f"http://{settings.server.host}:{sockets[0].getsockname()[1]}")
+        url, server = _database(settings, stack)
         direct = _direct_url(settings) or url
         migrate(direct)
         seed_prices(direct)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings, url, sockets))
+            runner.run(_serve(settings, url, server, sockets))
 
 
-async def _serve(settings: Settings, database_url: str, sockets: list[socket]) -> None:
-    async with open_house(settings, database_url, control_of) as house:
+async def _serve(
+    settings: Settings, database_url: str, server: PrivateServer | None, sockets: list[socket]
+) -> None:
+    async with (
+        open_house(settings, database_url, control_of) as house,
+        _kept(Housekeeper(house.core.database, server)),
+    ):
         configured = settings.server.admin_key
         key = await ensure_admin_key(
             house.core.database,
@@ -59,21 +69,34 @@ def _teller(
     return tell
 
 
-@contextmanager
-def _database(settings: Settings, sockets: list[socket]) -> Iterator[str]:
-    """The configured database, or the private one, held for as long as the block."""
-    if settings.database.url is not None:
-        yield settings.database.url.get_secret_value()
-        return
-    home = settings.server.home_path
-    lock = HomeLock(home).acquire(SystemClock().now())
-    lock.announce(f"http://{settings.server.host}:{sockets[0].getsockname()[1]}")
-    server = PrivateServer(home)
+@asynccontextmanager
+async def _kept(housekeeper: Housekeeper) -> AsyncIterator[None]:
+    """The database looked after for as long as the block."""
+    keeping = asyncio.create_task(housekeeper.run(), name="housekeeper")
     try:
-        yield server.start()
+        yield
     finally:
-        server.stop()
-        lock.release()
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+
+
+def _home(settings: Settings, stack: ExitStack) -> HomeLock | None:
+    """The only one to serve from this AOS_HOME, where its private server is used."""
+    if settings.database.url is not None:
+        return None
+    lock = HomeLock(settings.server.home_path).acquire(SystemClock().now())
+    stack.callback(lock.release)
+    return lock
+
+
+def _database(settings: Settings, stack: ExitStack) -> tuple[str, PrivateServer | None]:
+    """The configured database, or the private one, left with the stack."""
+    if settings.database.url is not None:
+        return settings.database.url.get_secret_value(), None
+    server = PrivateServer(settings.server.home_path)
+    url = server.start()
+    stack.callback(server.stop)
+    return url, server
 
 
 def _direct_url(settings: Settings) -> str | None:

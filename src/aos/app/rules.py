@@ -1,9 +1,10 @@
-"""Pure: what the first lines on the terminal say, what a declared upstream comes to."""
+"""Pure: what the first lines on the terminal say, where calls may go."""
 
 from collections.abc import Mapping
 from typing import Final
 
 from aos.identity import AdminKey
+from aos.infra.outbound import OutboundPolicy, trust
 from aos.infra.settings import Settings
 from aos.providers import ProviderConfig, Registry
 from aos.routing import Upstream
@@ -57,4 +58,22 @@ def declared_config(upstream: Upstream, environment: Mapping[str, str]) -> Provi
         api_key=environment.get(named) if named else None,
         price_provider=upstream.prices_of,
         own_prices=upstream.prices_of is None,
+    )
+
+
+def outbound_policy(settings: Settings, registry: Registry) -> OutboundPolicy:
+    """Where calls may go. What the environment configured is the operator's word, and may lead
+    inside; what `aos.yaml` declares may only where AOS_PRIVATE_UPSTREAMS says so.
+    """
+    configured = (provider.config for provider in registry.configured())
+    own = [
+        url
+        for config in configured
+        for url in (config.base_url, config.anthropic_base_url)
+        if url is not None and url.startswith("http")
+    ]
+    return OutboundPolicy(
+        external=not settings.server.disable_external_calls,
+        private=settings.server.private_upstreams_allowed,
+        trusted=trust(*own),
     )

@@ -5,12 +5,13 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import structlog
 
 from aos.app.api import AsgiApp, Front, Health
-from aos.app.rules import declared_config
+from aos.app.rules import declared_config, outbound_policy
 from aos.budgets import ROOM_CHANNEL, Admission, BudgetMatch, Budgets, SpendFacts
 from aos.catalog import Catalog
 from aos.gateway.api import GatewayApp
@@ -23,6 +24,7 @@ from aos.gateway.pipeline import Pipeline
 from aos.gateway.relay.service import Relay
 from aos.gateway.settlement.service import Settler
 from aos.identity import Authenticator
+from aos.infra.outbound import guarded_connector
 from aos.infra.postgres import Changes, Database
 from aos.infra.settings import Settings
 from aos.infra.telemetry import METRICS
@@ -83,7 +85,8 @@ async def open_house(
     async with AsyncExitStack() as stack:
         core = await _open_core(stack, settings, database_url, clock or SystemClock())
         upstreams = await Upstreams(
-            silence_seconds_max=settings.gateway.upstream_timeout_seconds
+            silence_seconds_max=settings.gateway.upstream_timeout_seconds,
+            connector=partial(guarded_connector, outbound_policy(settings, core.registry)),
         ).open()
         stack.push_async_callback(upstreams.close)
         settler = Settler(core.database, core.admission, METRICS)

@@ -107,3 +107,9 @@ HEALTH_SECONDS_MAX: Final = 2.0
 """Longest wait for one component's answer."""
 
 HEALTH_KEPT_SECONDS: Final = 1.0
+
+PARTITION_MONTHS_AHEAD: Final = 3
+"""Months with partitions of their own before they begin."""
+
+HOUSEKEEPING_SECONDS: Final = 6 * 3600
+HOUSEKEEPING_RETRY_SECONDS: Final = 60

@@ -1,8 +1,9 @@
 """PostgreSQL: the pool, the private server, migrations, and news of changes."""
 
 from aos.infra.postgres.changes import Changes
+from aos.infra.postgres.jobs import Housekeeper
 from aos.infra.postgres.locks import HomeLock
 from aos.infra.postgres.pool import Database, Transaction
 from aos.infra.postgres.server import PrivateServer
 
-__all__ = ["Changes", "Database", "HomeLock", "PrivateServer", "Transaction"]
+__all__ = ["Changes", "Database", "HomeLock", "Housekeeper", "PrivateServer", "Transaction"]

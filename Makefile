@@ -8,6 +8,10 @@ UV := .venv-uv/uv
 UV_VERSION := 0.13.8
 # The interpreter is the one named above: uv must not fetch another.
 export UV_PYTHON_DOWNLOADS := never
+# Networks that look into TLS have their certificate in the system's store.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem),)
+export UV_SYSTEM_CERTS ?= true
+endif
 
 .PHONY: run test check format reference bench install
 

@@ -4,15 +4,49 @@ Each group is frozen; the alias of a field is the variable's name. `.env.example
 and a test keeps it so.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 from pydantic import AliasChoices, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 
 class _Group(BaseSettings):
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only the declared variables: by their fields' names, HOME and HOST would be settings."""
+        assert isinstance(env_settings, EnvSettingsSource)
+        declared = {name.lower() for name in _variables(settings_cls)}
+        env_settings.env_vars = {
+            name: value for name, value in env_settings.env_vars.items() if name in declared
+        }
+        return init_settings, env_settings
+
+
+def _variables(group: type[BaseSettings]) -> Iterator[str]:
+    for field in group.model_fields.values():
+        alias = field.validation_alias
+        if isinstance(alias, AliasChoices):
+            yield from (str(choice) for choice in alias.choices)
+        else:
+            yield str(alias)
 
 
 class ServerSettings(_Group):

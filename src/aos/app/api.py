@@ -1,15 +1,15 @@
 """One ASGI application: the data path by hand, everything else by the control plane."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
 from aos.gateway.api import AsgiScope, GatewayApp, Receive, Send
 from aos.infra.telemetry import METRICS
+from aos.infra.wiring import Health
 
 AsgiApp = Callable[[AsgiScope, Receive, Send], Awaitable[None]]
-Health = Callable[[], Awaitable[dict[str, Any]]]
 
 _HEALTH_PATHS: Final = frozenset({"/health", "/health/ready"})
 
@@ -40,7 +40,7 @@ class Front:
                 await _answer(scope, send, 200, content, media_type)
                 return
             if path in _HEALTH_PATHS and scope["method"] in {"GET", "HEAD"}:
-                report = await self._health()
+                report = await self._health.ask()
                 status = 503 if report["status"] == "down" else 200
                 await _answer(scope, send, status, orjson.dumps(report))
                 return

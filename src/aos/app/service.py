@@ -10,7 +10,9 @@ from typing import Any, Final
 
 import structlog
 
-from aos.app.api import AsgiApp, Front, Health
+from aos.app.api import AsgiApp, Front
+from aos.app.model import Core
+from aos.app.ports import health_of
 from aos.app.rules import declared_config, outbound_policy
 from aos.budgets import ROOM_CHANNEL, Admission, BudgetMatch, Budgets, SpendFacts
 from aos.catalog import Catalog
@@ -20,6 +22,7 @@ from aos.gateway.directory.service import Directory
 from aos.gateway.free.service import FreeOperations
 from aos.gateway.jobs import Reaper
 from aos.gateway.model import Door
+from aos.gateway.objects.service import Objects
 from aos.gateway.pipeline import Pipeline
 from aos.gateway.relay.service import Relay
 from aos.gateway.settlement.service import Settler
@@ -29,7 +32,6 @@ from aos.infra.postgres import Changes, Database
 from aos.infra.settings import Settings
 from aos.infra.telemetry import METRICS
 from aos.kit.clock import Clock, SystemClock
-from aos.kit.errors import Unavailable
 from aos.ledger import Lease, Ledger
 from aos.providers import (
     KEY_VARIABLES,
@@ -44,24 +46,6 @@ from aos.routing import RouteBook, Upstream
 log = structlog.get_logger("aos.app")
 
 OPERATOR_TENANT: Final = "default"
-
-
-@dataclass(frozen=True)
-class Core:
-    """What both planes stand on."""
-
-    settings: Settings
-    clock: Clock
-    database: Database
-    changes: Changes
-    lease: Lease
-    ledger: Ledger
-    authenticator: Authenticator
-    catalog: Catalog
-    directory: Directory
-    budgets: Budgets
-    admission: Admission
-    registry: Registry
 
 
 @dataclass(frozen=True)
@@ -94,7 +78,7 @@ async def open_house(
         pipeline = _pipeline(core, upstreams, settler)
         gateway = GatewayApp(
             pipeline,
-            FreeOperations(core.directory, upstreams, core.database),
+            FreeOperations(core.directory, upstreams, Objects(core.database)),
             core.authenticator,
             core.clock,
             _door(settings),
@@ -169,7 +153,12 @@ def _directory(
 
 def _pipeline(core: Core, upstreams: Upstreams, settler: Settler) -> Pipeline:
     planner = Planner(
-        core.catalog, core.directory, core.budgets, core.authenticator, core.settings.budgets
+        core.catalog,
+        core.directory,
+        core.budgets,
+        core.authenticator,
+        Objects(core.database),
+        core.settings.budgets,
     )
     return Pipeline(
         planner,
@@ -197,22 +186,3 @@ def _stopper(work: Coroutine[Any, Any, None]) -> Callable[[], Awaitable[None]]:
         await asyncio.gather(task, return_exceptions=True)
 
     return stop
-
-
-def health_of(core: Core) -> Health:
-    """Says of each dependency whether it is there, what is behind it, and whether it is real."""
-
-    async def report() -> dict[str, Any]:
-        try:
-            await core.database.call("SELECT 1 AS up", ())
-        except Unavailable as error:
-            database = {"status": "down", "implementation": "PostgreSQL", "real": True,
-                        "error": error.message}  # fmt: skip
-        else:
-            database = {"status": "ok", "implementation": "PostgreSQL", "real": True}
-        names = ", ".join(provider.config.id for provider in core.registry.configured())
-        providers = {"status": "ok", "implementation": names, "real": not core.registry.is_stub}
-        status = "ok" if database["status"] == "ok" else "down"
-        return {"status": status, "components": {"database": database, "providers": providers}}
-
-    return report

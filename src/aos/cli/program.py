@@ -11,6 +11,7 @@ import typer
 from aos.cli import agents, budgets, calls, database, keys, prices
 from aos.cli.config import apply, export
 from aos.cli.connect import connect
+from aos.cli.doctor import doctor
 from aos.cli.errors import CommandFailed
 from aos.cli.load import load
 from aos.cli.server import serve
@@ -27,6 +28,7 @@ app.command()(apply)
 app.command()(export)
 app.command()(connect)
 app.command()(load)
+app.command()(doctor)
 app.add_typer(agents.app, name="agents")
 app.add_typer(keys.app, name="keys")
 app.add_typer(budgets.app, name="budgets")

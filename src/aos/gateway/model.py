@@ -42,6 +42,8 @@ class Operation:
     dialect: Dialect
     path: str
     object_id: str | None = None
+    fixed_output: bool = False
+    """The path takes no output ceiling: none is set, and nothing is clamped."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from aos.gateway.relay.service import CallerWatch, Delivery, Relay
 from aos.gateway.settlement.model import Ending, Outcome
 from aos.gateway.settlement.rules import attempt_row, call_row, ending_of, status_of, told
 from aos.gateway.settlement.service import Settler
+from aos.infra.errors import OutboundRefused
 from aos.kit import ids
 from aos.kit.clock import Clock
 from aos.kit.errors import AosError
@@ -122,6 +123,9 @@ class Pipeline:
                 return await self._relay.carry(progress, attempt, request, reply)
         except UpstreamUnreachable as error:
             await self._end(progress, attempt, failed(error), last=last)
+            raise
+        except OutboundRefused as error:
+            await self._end(progress, attempt, failed(error), last=True)
             raise
         except (UpstreamTimeout, UpstreamBroken, AnswerTooLarge, StreamInvalid) as error:
             await self._end(progress, attempt, self._cut(progress, attempt, error), last=True)

@@ -22,7 +22,7 @@ _FIXED: Final = {
     ),
     ("POST", "/v1/responses"): Operation(Kind.GENERATE, Dialect.OPENAI_RESPONSES, "/responses"),
     ("POST", "/v1/responses/compact"): Operation(
-        Kind.GENERATE, Dialect.OPENAI_RESPONSES, "/responses/compact"
+        Kind.GENERATE, Dialect.OPENAI_RESPONSES, "/responses/compact", fixed_output=True
     ),
     ("POST", "/v1/responses/input_tokens"): Operation(
         Kind.COUNT, Dialect.OPENAI_RESPONSES, "/responses/input_tokens"

@@ -30,12 +30,11 @@ async def end_calls(
     return batch.results(rows[0]["answer"])
 
 
-async def provider_of_object(tx: Transaction, object_id: str) -> str | None:
-    """The provider that keeps this object for the transaction's tenant; None if not its own."""
+async def owned_objects(tx: Transaction, object_ids: Sequence[str]) -> dict[str, str]:
+    """Of these ids, those that the transaction's tenant made, each with the provider it is at."""
     cursor = await tx.execute(
-        "SELECT provider FROM aos.provider_objects WHERE object_id = %s"
-        " ORDER BY created_at LIMIT 1",
-        (object_id,),
+        "SELECT object_id, provider FROM aos.provider_objects WHERE object_id = ANY(%s)"
+        " ORDER BY created_at",
+        (list(object_ids),),
     )
-    row = await cursor.fetchone()
-    return None if row is None else str(row["provider"])
+    return {row["object_id"]: row["provider"] for row in await cursor.fetchall()}

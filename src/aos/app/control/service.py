@@ -1,7 +1,7 @@
 """Hands the rooms' services to the control plane."""
 
 from aos.app.api import AsgiApp
-from aos.app.service import Core
+from aos.app.model import Core
 from aos.budgets import Standings
 from aos.catalog import Prices
 from aos.control import AccessPolicy, ControlServices, create_control_app
@@ -56,5 +56,11 @@ def _configuration(core: Core, agents: Agents, keys: Keys) -> Configuration:
             KeysSection(keys, agents, core.budgets),
             BudgetsSection(core.budgets, agents, keys),
         ),
-        after_commit=(core.directory.refresh_routes, core.budgets.refresh),
+        after_commit=(
+            core.directory.refresh_prices,
+            core.directory.refresh_routes,
+            core.budgets.refresh,
+            core.authenticator.forget_keys,
+            core.authenticator.forget_agents,
+        ),
     )

@@ -80,7 +80,9 @@ def spend_facts(progress: Progress, model: str) -> SpendFacts:
 def clamp_of(call: ModelCall, candidate: Candidate) -> Clamp | None:
     """How far the answer may be shortened; None where a shorter one would be a broken one."""
     output = candidate.ceilings.output_tokens
-    if call.tools or call.server_tools or call.structured or candidate.bound is None or not output:
+    if call.tools or call.server_tools or call.structured or candidate.bound is None:
+        return None
+    if not output or not candidate.ceilings.clampable:
         return None
     tokens_max = output // call.choices
     return Clamp(

@@ -13,6 +13,7 @@ from aos.gateway.directory.service import Directory
 from aos.gateway.errors import DialectMismatch
 from aos.gateway.limits import CANDIDATES_MAX
 from aos.gateway.model import Attempt, Candidate, Incoming, Progress
+from aos.gateway.objects.service import Objects
 from aos.gateway.relay.rules import Pricer
 from aos.gateway.settlement.rules import lost_call
 from aos.identity import Authenticator
@@ -33,12 +34,14 @@ class Planner:
         directory: Directory,
         budgets: Budgets,
         authenticator: Authenticator,
+        objects: Objects,
         settings: BudgetSettings,
     ) -> None:
         self._catalog = catalog
         self._directory = directory
         self._budgets = budgets
         self._authenticator = authenticator
+        self._objects = objects
         self._wait_seconds = settings.wait_seconds
         self._reserve = parse_usd(settings.unpriced_reserve_usd)
 
@@ -53,6 +56,8 @@ class Planner:
         tenant_id, agent_id = incoming.caller.tenant_id, incoming.labels.agent_id
         if agent_id is not None:
             await self._authenticator.agent(tenant_id, agent_id)
+        if call.object_ids:
+            await self._objects.providers_of(tenant_id, call.object_ids)
         return self.for_model(incoming, call, call.model)
 
     def for_model(self, incoming: Incoming, call: ModelCall, model: str) -> list[Candidate]:
@@ -92,7 +97,7 @@ class Planner:
             call=lost_call(progress, candidate),
             because=candidate.ceilings.because,
             priced=candidate.price is not None,
-            clamp=clamp_of(call, candidate),
+            clamp=None if progress.incoming.operation.fixed_output else clamp_of(call, candidate),
             wait_seconds=self._wait_seconds,
             downgraded="downgraded_to" in progress.story,
         )
@@ -105,16 +110,21 @@ class Planner:
         body = reader(call.dialect).rewrite(
             call,
             model=candidate.model,
-            output_tokens_max=output_tokens_to_send(
-                call,
-                candidate,
-                attempt.hold.clamped_tokens,
-                blocking=any(_blocks(match) for match in attempt.hold.matches),
-            ),
+            output_tokens_max=self._output_tokens(incoming, call, attempt),
             output_field=provider.output_field(call),
-            ask_stream_usage=True,
+            ask_stream_usage=provider.asks_stream_usage,
         )
         return provider.request(call, path_of(incoming), body, sent_headers(incoming))
+
+    def _output_tokens(self, incoming: Incoming, call: ModelCall, attempt: Attempt) -> int | None:
+        if incoming.operation.fixed_output:
+            return None
+        return output_tokens_to_send(
+            call,
+            attempt.candidate,
+            attempt.hold.clamped_tokens,
+            blocking=any(_blocks(match) for match in attempt.hold.matches),
+        )
 
 
 def path_of(incoming: Incoming) -> str:

@@ -4,13 +4,12 @@ import orjson
 
 from aos.gateway.candidates.service import path_of, sent_headers
 from aos.gateway.directory.service import Directory
-from aos.gateway.errors import DialectMismatch, UnknownObject
+from aos.gateway.errors import DialectMismatch
 from aos.gateway.free.rules import ListedModel, model_shape, models_shape
 from aos.gateway.limits import ANSWER_BYTES_MAX, MODELS_LISTED_MAX
 from aos.gateway.model import Headers, Incoming, Kind, Reply
+from aos.gateway.objects.service import Objects
 from aos.gateway.relay.rules import status_for_caller
-from aos.gateway.store import provider_of_object
-from aos.infra.postgres import Database
 from aos.messages import reader
 from aos.providers import Provider, Upstreams, relayed_headers
 from aos.routing import ModelNotFound, allowed, check_allowed
@@ -19,10 +18,10 @@ from aos.routing import ModelNotFound, allowed, check_allowed
 class FreeOperations:
     """The operations of `/v1/*` that cost nothing."""
 
-    def __init__(self, directory: Directory, upstreams: Upstreams, database: Database) -> None:
+    def __init__(self, directory: Directory, upstreams: Upstreams, objects: Objects) -> None:
         self._directory = directory
         self._upstreams = upstreams
-        self._database = database
+        self._objects = objects
 
     async def serve(self, incoming: Incoming, reply: Reply) -> None:
         match incoming.operation.kind:
@@ -64,11 +63,9 @@ class FreeOperations:
     async def _retrieve(self, incoming: Incoming, reply: Reply) -> None:
         object_id = incoming.operation.object_id
         assert object_id is not None
-        async with self._database.tenant(incoming.caller.tenant_id) as tx:
-            provider_id = await provider_of_object(tx, object_id)
-        if provider_id is None:
-            raise UnknownObject(f"this tenant has nothing called {object_id} at a provider")
-        provider = self._directory.provider(incoming.caller.tenant_id, provider_id)
+        tenant_id = incoming.caller.tenant_id
+        kept_at = await self._objects.providers_of(tenant_id, [object_id])
+        provider = self._directory.provider(tenant_id, kept_at[object_id])
         await self._forward(incoming, provider, incoming.body, reply)
 
     async def _forward(

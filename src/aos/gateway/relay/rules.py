@@ -99,7 +99,8 @@ def cut(
         candidate.ceilings,
         reported,
         output_bytes=stream.output_bytes if stream is not None else 0,
-        hidden_reasoning=stream is None or candidate.provider.hides_reasoning(call),
+        hidden_reasoning=stream is None
+        or candidate.provider.hides_reasoning(call, candidate.model),
     )
     amount = min(attempt.hold.amount, _most(candidate, usage))
     return Outcome(

@@ -57,14 +57,18 @@ class Relay:
     ) -> Delivery:
         """Raises the upstream's typed errors; `progress.stream` tells how far a stream came."""
         answer = await self._upstreams.send(attempt.candidate.provider, request)
+        ended = False
         try:
             if answer.status >= _BAD:
-                return await self._refusal(answer)
-            if progress.call and progress.call.stream and _is_event_stream(answer):
-                return await self._stream(progress, attempt, answer, reply)
-            return await self._whole(progress, attempt, answer)
+                delivery = await self._refusal(answer)
+            elif progress.call and progress.call.stream and _is_event_stream(answer):
+                delivery = await self._stream(progress, attempt, answer, reply)
+            else:
+                delivery = await self._whole(progress, attempt, answer)
+            ended = True
         finally:
-            await answer.close()
+            await answer.close(ended=ended)
+        return delivery
 
     async def _whole(
         self, progress: Progress, attempt: Attempt, answer: UpstreamAnswer

@@ -105,7 +105,10 @@ def ending_of(attempt: Attempt, row: AttemptRow, outcome: Outcome, call: CallRow
     made: tuple[tuple[str, str, str], ...] = ()
     reported = outcome.reported
     if call is not None and call.dialect in _KEPT_BY_PROVIDER and reported and reported.response_id:
-        made = ((row.tenant_id, row.provider, reported.response_id),)
+        made = tuple(
+            (row.tenant_id, row.provider, made_id)
+            for made_id in (reported.response_id, *reported.object_ids)
+        )
     return Ending(
         settlement=Settlement(
             hold_id=attempt.hold.id,

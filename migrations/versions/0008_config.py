@@ -12,7 +12,7 @@ SET ROLE aos_owner;
 -- gateway's process: a secret is never stored here. The CHECK keeps a declaration from reading any
 -- other variable (DATABASE_URL, our own keys) and sending it to base_url.
 CREATE TABLE aos.upstreams (
-  tenant_id text NOT NULL,
+  tenant_id text NOT NULL REFERENCES aos.tenants (id),
   id text NOT NULL CHECK (id ~ '^[a-z0-9][a-z0-9_-]{0,62}$'),
   kind text NOT NULL
     CHECK (kind IN ('openai', 'anthropic', 'openai-compatible', 'anthropic-compatible')),
@@ -27,7 +27,7 @@ CREATE TABLE aos.upstreams (
 
 -- Names for one model, or for several in order of preference.
 CREATE TABLE aos.aliases (
-  tenant_id text NOT NULL,
+  tenant_id text NOT NULL REFERENCES aos.tenants (id),
   name text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
   targets text[] NOT NULL CHECK (cardinality(targets) BETWEEN 1 AND 10),
   created_at timestamptz NOT NULL DEFAULT now(),
@@ -38,7 +38,7 @@ CREATE TABLE aos.aliases (
 -- What config as code made or took over. Pruning may remove these and nothing else, so that a file
 -- which does not name the admin key, or a budget made by hand, can never take it away.
 CREATE TABLE aos.applied (
-  tenant_id text NOT NULL,
+  tenant_id text NOT NULL REFERENCES aos.tenants (id),
   kind text NOT NULL CHECK (kind IN ('providers', 'aliases', 'agents', 'keys', 'budgets')),
   id text NOT NULL,
   applied_at timestamptz NOT NULL DEFAULT now(),

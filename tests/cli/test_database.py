@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import psycopg
 
@@ -64,3 +65,26 @@ def test_the_script_holds_schema_and_prices(database_url: str) -> None:
     assert done.returncode == 0, done.stderr
     assert "CREATE TABLE aos.budgets" in done.stdout
     assert "aos.import_prices(" in done.stdout
+
+
+def test_a_backup_comes_back(database_url: str, tmp_path: Path) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute("SET ROLE aos_owner")
+        connection.execute("INSERT INTO aos.tenants (id, name) VALUES ('ten_kept', 'kept')")
+    file = tmp_path / "all.backup"
+    written = run(database_url, "backup", str(file), "--json")
+    assert written.returncode == 0, written.stderr
+    assert json.loads(written.stdout)["file"] == str(file)
+    with psycopg.connect(database_url) as connection:
+        connection.execute("SET ROLE aos_owner")
+        connection.execute("DELETE FROM aos.tenants WHERE id = 'ten_kept'")
+    refused = run(database_url, "restore", str(file))
+    assert refused.returncode == 1
+    assert len(refused.stderr.splitlines()) == 1
+    restored = run(database_url, "restore", str(file), "--replace", "--json")
+    assert restored.returncode == 0, restored.stderr
+    assert json.loads(restored.stdout)["revision"] == newest_revision()
+    with psycopg.connect(database_url) as connection:
+        connection.execute("SET ROLE aos_owner")
+        found = connection.execute("SELECT name FROM aos.tenants WHERE id = 'ten_kept'").fetchone()
+    assert found == ("kept",)

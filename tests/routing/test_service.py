@@ -3,6 +3,7 @@
 import psycopg
 import pytest
 
+from aos.identity import Tenants
 from aos.infra.postgres import Database
 from aos.routing import (
     Alias,
@@ -46,6 +47,8 @@ async def test_what_is_declared_is_in_the_snapshot_until_deleted(database: Datab
 
 async def test_a_tenant_sees_and_changes_its_own_rows_only(database: Database) -> None:
     routing = Routing()
+    await Tenants(database).ensure("ten_1", "one")
+    await Tenants(database).ensure("ten_2", "two")
     async with database.tenant("ten_1") as tx:
         await routing.save_upstream(tx, "ten_1", LOCAL)
     async with database.tenant("ten_2") as tx:

@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -48,6 +49,56 @@ def migrate(
     print(f"{'migrated to' if migrated else 'already at'} {newest_revision()}")
     if seeded:
         print("prices are those of the installed table")
+
+
+def backup(
+    file: Annotated[
+        Path | None, typer.Argument(help="Where to write; default aos-<time>.backup here.")
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Write everything to one file, while the gateway runs."""
+    from aos.infra.postgres.backup import backup as run
+    from aos.kit.clock import SystemClock
+
+    target = file or Path(f"aos-{SystemClock().now():%Y%m%dT%H%M%SZ}.backup")
+    with open_database() as url:
+        made = run(url, target.absolute())
+    if as_json:
+        print_json(
+            {
+                "file": str(made.file),
+                "bytes": made.bytes,
+                "revision": made.revision,
+                "tables": made.tables,
+            }
+        )
+    else:
+        print(f"wrote {made.file}: {made.tables} tables at {made.revision}, {made.bytes} bytes")
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that aos backup wrote.")],
+    *,
+    replace: Annotated[
+        bool, typer.Option(help="Put it in place of what the database holds.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Read a backup into an empty database, all of it or nothing. Stop the gateway first."""
+    from aos.infra.postgres.backup import restore as run
+    from aos.infra.postgres.migrate import migrate as migrate_now
+
+    with open_database() as url:
+        restored = run(url, file.absolute(), replace=replace)
+        migrate_now(url)
+    if as_json:
+        print_json(
+            {"revision": restored.revision, "tables": restored.tables, "rows": restored.rows}
+        )
+    else:
+        print(f"restored {restored.tables} tables, {restored.rows} rows, of {restored.revision}")
 
 
 @ledger.command()

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 from typing import Annotated, Any, Final
 
 import typer
@@ -23,6 +24,15 @@ SERVED: Final = {"ok"}
 REFUSED: Final = {"refused_budget", "refused_limit"}
 
 
+class Dialect(StrEnum):
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
+
+
+PATHS: Final = {Dialect.OPENAI: "/v1/chat/completions", Dialect.ANTHROPIC: "/v1/messages"}
+"""The body that is sent means the same in both."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """The budget that is tried, and the key that spends from it."""
@@ -37,7 +47,10 @@ def load(
     *,
     calls: Annotated[int, typer.Option(min=1, max=10_000, help="How many.")] = 100,
     concurrency: Annotated[int, typer.Option(min=1, max=1_000, help="How many at once.")] = 20,
-    model: Annotated[str, typer.Option(help="A model that speaks OpenAI chat.")] = "gpt-4o",
+    model: Annotated[str, typer.Option(help="A model, provider/model or alias.")] = "gpt-4o",
+    dialect: Annotated[
+        Dialect, typer.Option(help="How to ask for it; Claude models speak anthropic.")
+    ] = Dialect.OPENAI,
     budget: Annotated[
         str | None, typer.Option(help="Id or name. Without it: a fresh key with one cent.")
     ] = None,
@@ -51,7 +64,9 @@ def load(
     before = client.get(status_path)
     started = time.monotonic()
     try:
-        answers = asyncio.run(_run(client.url, target.key, model, calls, concurrency))
+        answers = asyncio.run(
+            _run(client.url + PATHS[dialect], target.key, model, calls, concurrency)
+        )
         seconds = time.monotonic() - started
         # Counted from the rows that the gateway wrote, not from what we believe we saw.
         rows = client.items("/api/v1/usage/calls", calls, key_id=target.key_id)
@@ -127,7 +142,7 @@ async def _run(
     async def work(session: aiohttp.ClientSession) -> None:
         for _ in left:
             try:
-                async with session.post(f"{url}/v1/chat/completions", data=body) as answer:
+                async with session.post(url, data=body) as answer:
                     answers.append((answer.status, await answer.text()))
             except (aiohttp.ClientError, TimeoutError) as error:
                 answers.append((0, str(error) or type(error).__name__))

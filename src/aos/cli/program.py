@@ -24,6 +24,8 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(database.migrate)
+app.command()(database.backup)
+app.command()(database.restore)
 app.command()(apply)
 app.command()(export)
 app.command()(connect)

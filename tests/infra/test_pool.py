@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import psycopg
 import pytest
 
-from aos.infra.errors import DatabaseUnavailable
+from aos.infra.errors import DatabaseBusy, DatabaseUnavailable
 from aos.infra.postgres import Database
 
 
@@ -54,6 +54,15 @@ async def test_locks_statements_and_idle_transactions_end(either: Database) -> N
     async with either.tenant("ten_1", seconds_max=60) as tx:
         cursor = await tx.execute("SHOW statement_timeout")
         assert await cursor.fetchone() == {"statement_timeout": "1min"}
+
+
+async def test_a_statement_that_is_given_up_is_busy_and_the_connection_serves_on(
+    either: Database,
+) -> None:
+    with pytest.raises(DatabaseBusy, match="statement timeout"):
+        async with either.system(seconds_max=0.1) as tx:
+            await tx.execute("SELECT pg_sleep(5)")
+    assert await one(either) == 1
 
 
 async def test_a_change_is_counted(database: Database) -> None:

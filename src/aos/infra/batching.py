@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from aos.infra.errors import DatabaseUnavailable
 from aos.infra.limits import BATCH_ITEMS_MAX
 
 Item = TypeVar("Item")
@@ -18,7 +19,8 @@ class Batcher(Generic[Item, Result]):
     """Runs `run` over batches, in order, at most `lanes` at a time.
 
     `run` returns one result an item, in order. When a batch raises, its items are tried one by
-    one, so that a single bad item fails alone.
+    one, so that a single bad item fails alone. Not when the database is away: each item would wait
+    for it in turn, so all of them hear it at once.
     """
 
     def __init__(
@@ -62,8 +64,9 @@ class Batcher(Generic[Item, Result]):
         try:
             results = await self._run([item for item, _ in batch])
         except Exception as error:  # noqa: BLE001 - the edge of a batch: the error goes to callers
-            if len(batch) == 1:
-                _fail(batch[0][1], error)
+            if len(batch) == 1 or type(error) is DatabaseUnavailable:
+                for _, future in batch:
+                    _fail(future, error)
                 return
             for pair in batch:
                 await self._run_batch([pair])

@@ -9,6 +9,14 @@ class DatabaseUnavailable(Unavailable):
     code = "database_unavailable"
 
 
+class DatabaseBusy(DatabaseUnavailable):
+    """PostgreSQL answered, and gave this statement up: a lock or the statement took too long, or it
+    was in another's way. Nothing was admitted.
+    """
+
+    code = "database_busy"
+
+
 class MigrationFailed(AosError):
     """The database refused a migration; it is as it was before."""
 

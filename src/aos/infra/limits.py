@@ -62,6 +62,9 @@ CHANGES_ASKED_SECONDS: Final = 10.0
 
 CHANGES_RECONNECT_SECONDS_MAX: Final = 1.0
 
+CHANGES_TRIES_A_LINE: Final = 60
+"""Tries to reconnect that share one line of the log: about one in half a minute."""
+
 CHANGES_START_SECONDS_MAX: Final = 15.0
 
 METRIC_MODELS_MAX: Final = 200

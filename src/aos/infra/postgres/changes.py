@@ -15,7 +15,6 @@ from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Final
 
-import psycopg
 import structlog
 from psycopg import AsyncConnection, Notify, sql
 
@@ -26,6 +25,7 @@ from aos.infra.limits import (
     CHANGES_POLL_SECONDS,
     CHANGES_RECONNECT_SECONDS_MAX,
     CHANGES_START_SECONDS_MAX,
+    CHANGES_TRIES_A_LINE,
     DATABASE_CONNECT_SECONDS_MAX,
 )
 from aos.kit.backoff import full_jitter_seconds
@@ -121,10 +121,13 @@ class Changes:
                         application_name="aos-changes",
                     )
                 async with connection:
+                    if attempt:
+                        _log.info("changes_heard_again", tries=attempt)
                     attempt = 0
                     await (self._watch(connection) if self._poll else self._listen(connection))
-            except (psycopg.Error, TimeoutError, OSError) as error:
-                _log.warning("changes_unheard", error=str(error), attempt=attempt)
+            except Exception as error:  # noqa: BLE001 - a job's edge: a dead listener tells nobody
+                if attempt % CHANGES_TRIES_A_LINE == 0:
+                    _log.warning("changes_unheard", error=repr(error), tries=attempt)
             await asyncio.sleep(
                 full_jitter_seconds(
                     attempt,

@@ -19,7 +19,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from aos.infra.errors import DatabaseUnavailable
+from aos.infra.errors import DatabaseBusy, DatabaseUnavailable
 from aos.infra.limits import (
     DATABASE_ACQUIRE_SECONDS_MAX,
     DATABASE_CONNECT_SECONDS_MAX,
@@ -35,9 +35,14 @@ Transaction = AsyncConnection[DictRow]
 
 _IN_TRANSACTION = {TransactionStatus.INTRANS, TransactionStatus.INERROR}
 
-_PASSING = ("08", "53", "57", "40", "55P03", "25P03")
-"""SQLSTATEs of what may succeed later: away, no room, stopped, aborted, a lock or a wait too long.
-"""
+_LOST = psycopg.OperationalError
+"""What psycopg itself raises, without a SQLSTATE, for a connection that is no more."""
+
+_BUSY = ("40", "55P03", "57014", "25P03")
+"""SQLSTATEs of a statement that was given up: aborted, or it waited, took or idled too long."""
+
+_AWAY = ("08", "53", "57")
+"""SQLSTATEs of a server that cannot serve: not connected, no room, stopped."""
 
 
 class Database:
@@ -137,11 +142,12 @@ class Database:
         except PoolTimeout as error:
             raise DatabaseUnavailable("the database did not answer in time") from error
         except psycopg.Error as error:
-            if error.sqlstate is None and not isinstance(error, psycopg.OperationalError):
-                raise
-            if error.sqlstate is not None and not error.sqlstate.startswith(_PASSING):
-                raise
-            raise DatabaseUnavailable(f"the database is away or busy: {error}") from error
+            state = error.sqlstate or ""
+            if state.startswith(_BUSY):
+                raise DatabaseBusy(f"the database gave this up: {error}") from error
+            if state.startswith(_AWAY) or (not state and isinstance(error, _LOST)):
+                raise DatabaseUnavailable(f"the database is away: {error}") from error
+            raise
 
     async def _live_connection(self) -> Connection:
         """After a restart of the server each idle connection is dead: those are passed over."""

@@ -7,6 +7,7 @@ import itertools
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import LiteralString
 
@@ -14,7 +15,7 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow, dict_row
 
-from aos.catalog import Prices
+from aos.catalog import Prices, seed_prices
 from aos.catalog.seed import TableRows, seed_table
 from aos.infra.postgres import Database
 from aos.infra.postgres.migrate import migrate
@@ -38,13 +39,13 @@ def postgres_url() -> Iterator[str]:
         shutil.rmtree(home)
 
 
-@pytest.fixture
-def database_url(postgres_url: str) -> Iterator[str]:
-    """URL of a fresh migrated database of this test's own."""
+@contextmanager
+def copied(postgres_url: str, template: LiteralString) -> Iterator[str]:
+    """URL of a fresh copy of one of the session's databases."""
     name = f"test_{next(_numbers)}"
     admin = postgres_url.replace("/aos?", "/postgres?")
     with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE aos STRATEGY FILE_COPY")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         yield postgres_url.replace("/aos?", f"/{name}?")
         try:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
@@ -52,6 +53,36 @@ def database_url(postgres_url: str) -> Iterator[str]:
             # An autovacuum worker is in it: FORCE may not end a superuser's process, but without
             # FORCE the server itself asks that worker to leave.
             connection.execute(f"DROP DATABASE {name}")
+
+
+@pytest.fixture
+def database_url(postgres_url: str) -> Iterator[str]:
+    """URL of a fresh migrated database of this test's own."""
+    with copied(postgres_url, "aos") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def priced_template(postgres_url: str) -> str:
+    """The server, with database `priced` on it: migrated, and all models and prices in it."""
+    with psycopg.connect(postgres_url.replace("/aos?", "/postgres?"), autocommit=True) as admin:
+        admin.execute("CREATE DATABASE priced TEMPLATE aos STRATEGY FILE_COPY")
+    seed_prices(postgres_url.replace("/aos?", "/priced?"))
+    return postgres_url
+
+
+@pytest.fixture
+def priced_url(priced_template: str) -> Iterator[str]:
+    """URL of a fresh database of this test's own, with all models and prices in it."""
+    with copied(priced_template, "priced") as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def module_priced_url(priced_template: str) -> Iterator[str]:
+    """The same for a whole module."""
+    with copied(priced_template, "priced") as url:
+        yield url
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """A whole gateway in the test's own process, behind a real socket."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,9 @@ from aos.app.control import control_of
 from aos.app.service import House, open_house
 from aos.identity import ensure_admin_key
 from aos.infra.settings import Settings
+from aos.kit import ids
 from aos.kit.clock import Clock
+from tests.conftest import rows_as_owner
 
 ADMIN_KEY = "aos-admin-key-for-tests-0123456789"
 PROVIDER_VARIABLES = (
@@ -52,8 +54,56 @@ class Gate:
             assert answer.status < 400, content
             return content
 
-    async def calls(self) -> list[dict[str, Any]]:
-        return list((await self.api("GET", "/api/v1/usage/calls"))["items"])
+    async def calls(self, key: "Key | None" = None) -> list[dict[str, Any]]:
+        """Rows, the newest first; only those of `key`, if given."""
+        of = f"?key_id={key.id}" if key else ""
+        return list((await self.api("GET", f"/api/v1/usage/calls{of}"))["items"])
+
+    async def story(self, headers: Mapping[str, str]) -> dict[str, Any]:
+        """All that is kept of the call whose answer had these headers."""
+        path = f"/api/v1/usage/calls/{headers['x-aos-request-id']}"
+        return dict(await self.api("GET", path))
+
+    async def key(self, limit_usd: str | None = None, **terms: Any) -> "Key":
+        """A fresh key, with a blocking lifetime budget of its own if `limit_usd` says so."""
+        body = {"name": ids.new("test"), **terms}
+        if limit_usd is not None:
+            body["budget"] = {"limit_usd": limit_usd}
+        made = await self.api("POST", "/api/v1/keys", body)
+        return Key(made["id"], made["key"])
+
+    async def budget(self, limit_usd: str, scope: str = "GLOBAL", **terms: Any) -> str:
+        """Id of a fresh budget."""
+        body = {"name": ids.new("test"), "scope": scope, "period": "TOTAL", "limit_usd": limit_usd}
+        return str((await self.api("POST", "/api/v1/budgets", {**body, **terms}))["id"])
+
+    async def spent(self, budget_id: str) -> tuple[str, str]:
+        """(posted, pending) of a budget, in dollars."""
+        status = await self.api("GET", f"/api/v1/budgets/{budget_id}/status")
+        return status["current_spend_usd"], status["pending_usd"]
+
+    async def at_rest(self) -> None:
+        """Every hold has ended, and the books add up. To be true after every test."""
+        core = self.house.core
+        await self.house.settler.close()
+        await core.ledger.repair()
+        held = await rows_as_owner(
+            core.database, "SELECT id, call FROM aos.holds WHERE state = 'dispatched'"
+        )
+        assert held == []
+        assert await core.ledger.verify() == []
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key of a caller."""
+
+    id: str
+    secret: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.secret}"}
 
 
 @asynccontextmanager

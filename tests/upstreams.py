@@ -130,7 +130,8 @@ async def by_dialect(request: web.Request, body: bytes) -> web.StreamResponse:
 async def fake_provider(handler: Handler = by_dialect) -> AsyncIterator[FakeProvider]:
     async def serve(request: web.Request) -> web.StreamResponse:
         body = await request.read()
-        provider.received.append(Received(request.path_qs, dict(request.headers), body))
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        provider.received.append(Received(request.path_qs, headers, body))
         try:
             return await provider.handler(request, body)
         except asyncio.CancelledError:

@@ -65,7 +65,7 @@ def response_events(response_id: str = "resp_1") -> list[bytes]:
         "usage": None,
     }
     place = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
-    said = [
+    said: list[dict[str, Any]] = [
         {"type": "response.created", "response": begun},
         {"type": "response.output_text.delta", "delta": "Hel", "logprobs": [], **place},
         {"type": "response.output_text.delta", "delta": "lo!", "logprobs": [], **place},

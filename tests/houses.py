@@ -1,7 +1,7 @@
 """A whole gateway in the test's own process, behind a real socket."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +104,13 @@ class Key:
     @property
     def headers(self) -> dict[str, str]:
         return {"authorization": f"Bearer {self.secret}"}
+
+
+async def until(condition: Callable[[], object], seconds_max: float = 5) -> None:
+    """Wait for what has no event of its own. Raises TimeoutError."""
+    async with asyncio.timeout(seconds_max):
+        while not condition():  # noqa: ASYNC110 - what is waited for is not ours to tell
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

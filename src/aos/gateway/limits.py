@@ -32,6 +32,9 @@ EXPIRY_HOLDS_MAX: Final = 100
 EXPIRY_PAUSE_SECONDS: Final = 5.0
 """Pause between two passes of the reaper that found nothing."""
 
+OBJECT_ID_CHARACTERS_MAX: Final = 300
+"""Longest id of something that a provider keeps."""
+
 MODELS_LISTED_MAX: Final = 5_000
 """Most models in one answer of GET /v1/models."""
 

@@ -131,7 +131,8 @@ class Pipeline:
             await self._end(progress, attempt, self._cut(progress, attempt, error), last=True)
             await self._tell_stream(progress, error, reply)
             raise
-        except (CallerGone, asyncio.CancelledError) as error:
+        except BaseException as error:
+            # The caller left, we are told to stop, or this is a bug: no hold outlives its attempt.
             if sent:
                 outcome = self._cut(progress, attempt, error)
             else:

@@ -1,6 +1,7 @@
 """Pure: what an answer came to, priced by the model that the provider says it ran."""
 
 from datetime import datetime
+from typing import Final
 
 from aos.catalog import Cost, PriceBook, PriceVersion, Unpriced, billed_context, calculate_cost
 from aos.gateway.model import Attempt, Candidate, Headers
@@ -10,6 +11,9 @@ from aos.kit.money import Nanousd, ceiling, format_usd
 from aos.messages import ModelCall, Reported, StreamReader, TokenUsage
 from aos.providers import estimate_cut
 from aos.usage import CallStatus
+
+_BAD: Final = 400
+_NAME_CHARACTERS_MAX: Final = 512
 
 
 class Pricer:
@@ -158,17 +162,24 @@ def refused_upstream(error: dict[str, object], status: int, request_id: str | No
 def status_for_caller(status: int) -> int:
     """An upstream's error status as the caller gets it.
 
-    401 would blame the caller's key for a fault of ours, 500 would blame AOS for the upstream's:
-    both become 502. Everything else says the same on both sides.
+    401 would blame the caller's key for a fault of ours, 500 would blame AOS for the upstream's, a
+    redirect would lead round the gate: these become 502. The rest says the same on both sides.
     """
-    return 502 if status in {401, 500} else status
+    return 502 if status in {401, 500} or status < _BAD else status
+
+
+def _shown(name: str) -> bytes:
+    """A name that a caller or an upstream chose, as a header can carry it."""
+    if not name.isprintable():
+        name = "".join(letter if letter.isprintable() else "?" for letter in name)
+    return name[:_NAME_CHARACTERS_MAX].encode("ascii", "replace")
 
 
 def told_of(attempt: Attempt, model: str, cost: Nanousd | None) -> Headers:
     """What the answer's headers tell: provider, model, cost (not on streams), budget left."""
     headers: Headers = [
         (b"x-aos-provider", attempt.candidate.provider.config.id.encode()),
-        (b"x-aos-model", model.encode("ascii", "replace")),
+        (b"x-aos-model", _shown(model)),
     ]
     if cost is not None:
         headers.append((b"x-aos-cost-usd", format_usd(cost).encode()))

@@ -21,11 +21,12 @@ from aos.providers import (
     UpstreamBroken,
     UpstreamRequest,
     Upstreams,
+    UpstreamTimeout,
     relayed_headers,
 )
 from aos.usage import CallStatus
 
-_BAD: Final = 400
+_REDIRECT: Final = 300
 _SERVER_ERROR: Final = 500
 _TOO_MANY: Final = 429
 
@@ -59,7 +60,7 @@ class Relay:
         answer = await self._upstreams.send(attempt.candidate.provider, request)
         ended = False
         try:
-            if answer.status >= _BAD:
+            if answer.status >= _REDIRECT:
                 delivery = await self._refusal(answer)
             elif progress.call and progress.call.stream and _is_event_stream(answer):
                 delivery = await self._stream(progress, attempt, answer, reply)
@@ -116,8 +117,8 @@ class Relay:
         return Delivery(outcome, answer.status, [], rest)
 
     async def _refusal(self, answer: UpstreamAnswer) -> Delivery:
-        """A 4xx or 5xx: nothing was spent, and the upstream's own message is kept."""
-        body = await answer.read(ERROR_BYTES_MAX)
+        """A 3xx, 4xx or 5xx: nothing was spent, and the upstream's own message is kept."""
+        body = await _as_much_as_comes(answer)
         message = body[:ERROR_MESSAGE_CHARACTERS_MAX].decode("utf-8", "replace")
         error = {"code": "upstream_error", "status": answer.status, "message": message}
         return Delivery(
@@ -176,6 +177,19 @@ class CallerWatch:
             self._gone = True
             if self._guarded is not None:
                 self._guarded.cancel()
+
+
+async def _as_much_as_comes(answer: UpstreamAnswer) -> bytes:
+    """An error's body, cut off where it is too long or breaks off: its status has said it all."""
+    body = b""
+    try:
+        async for chunk in answer.chunks():
+            body += chunk
+            if len(body) > ERROR_BYTES_MAX:
+                break
+    except (UpstreamBroken, UpstreamTimeout):
+        pass
+    return body[:ERROR_BYTES_MAX]
 
 
 def _is_event_stream(answer: UpstreamAnswer) -> bool:

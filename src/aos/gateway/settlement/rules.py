@@ -5,13 +5,15 @@ from typing import Final
 
 import orjson
 
+from aos.gateway.errors import CallerGone
+from aos.gateway.limits import OBJECT_ID_CHARACTERS_MAX
 from aos.gateway.model import Attempt, Candidate, Progress
 from aos.gateway.settlement.model import Ending, Outcome
 from aos.kit import ids
 from aos.kit.errors import AosError, Who
 from aos.kit.money import Nanousd
 from aos.ledger import DeadHold, Settlement, SettlementKind
-from aos.messages import Dialect, TokenUsage
+from aos.messages import Dialect, Reported, TokenUsage
 from aos.usage import AttemptRow, CallRow, CallStatus
 
 _REFUSALS: Final = {402: CallStatus.REFUSED_BUDGET, 429: CallStatus.REFUSED_BUDGET}
@@ -104,11 +106,8 @@ def ending_of(attempt: Attempt, row: AttemptRow, outcome: Outcome, call: CallRow
     price = attempt.candidate.price
     made: tuple[tuple[str, str, str], ...] = ()
     reported = outcome.reported
-    if call is not None and call.dialect in _KEPT_BY_PROVIDER and reported and reported.response_id:
-        made = tuple(
-            (row.tenant_id, row.provider, made_id)
-            for made_id in (reported.response_id, *reported.object_ids)
-        )
+    if call is not None and call.dialect in _KEPT_BY_PROVIDER and reported:
+        made = _made(row, reported)
     return Ending(
         settlement=Settlement(
             hold_id=attempt.hold.id,
@@ -124,8 +123,19 @@ def ending_of(attempt: Attempt, row: AttemptRow, outcome: Outcome, call: CallRow
     )
 
 
+def _made(row: AttemptRow, reported: Reported) -> tuple[tuple[str, str, str], ...]:
+    """What the provider keeps from now on. A name that no path could hold is no name."""
+    return tuple(
+        (row.tenant_id, row.provider, named)
+        for named in (reported.response_id, *reported.object_ids)
+        if named and len(named) <= OBJECT_ID_CHARACTERS_MAX and named.isprintable()
+    )
+
+
 def status_of(error: AosError) -> CallStatus:
     """How a call that ended with this failure is filed."""
+    if isinstance(error, CallerGone):
+        return CallStatus.CANCELLED
     if error.who is Who.CALLER:
         return _REFUSALS.get(error.status, CallStatus.INVALID)
     return CallStatus.UPSTREAM_ERROR if error.who is Who.UPSTREAM else CallStatus.REFUSED_LIMIT

@@ -12,6 +12,7 @@ from aos.messages import ModelCall, Reported, StreamReader, TokenUsage
 from aos.providers import estimate_cut
 from aos.usage import CallStatus
 
+_REDIRECT: Final = 300
 _BAD: Final = 400
 _NAME_CHARACTERS_MAX: Final = 512
 
@@ -165,7 +166,7 @@ def status_for_caller(status: int) -> int:
     401 would blame the caller's key for a fault of ours, 500 would blame AOS for the upstream's, a
     redirect would lead round the gate: these become 502. The rest says the same on both sides.
     """
-    return 502 if status in {401, 500} or status < _BAD else status
+    return 502 if status in {401, 500} or _REDIRECT <= status < _BAD else status
 
 
 def _shown(name: str) -> bytes:

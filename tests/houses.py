@@ -59,6 +59,14 @@ class Gate:
         of = f"?key_id={key.id}" if key else ""
         return list((await self.api("GET", f"/api/v1/usage/calls{of}"))["items"])
 
+    async def ended(self, key: "Key", count: int = 1) -> list[dict[str, Any]]:
+        """The same, once there are `count` of them: a call that nobody waits for takes a moment."""
+        async with asyncio.timeout(5):
+            while len(rows := await self.calls(key)) < count:  # noqa: ASYNC110 - no event tells it
+                await asyncio.sleep(0.02)
+        assert len(rows) == count
+        return rows
+
     async def story(self, headers: Mapping[str, str]) -> dict[str, Any]:
         """All that is kept of the call whose answer had these headers."""
         path = f"/api/v1/usage/calls/{headers['x-aos-request-id']}"

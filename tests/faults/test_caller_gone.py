@@ -67,10 +67,7 @@ class Leaver:
 
 async def ended(gate: Gate, key: Key) -> dict[str, Any]:
     """The story of the key's one call, once there is one."""
-    async with asyncio.timeout(5):
-        while not (rows := await gate.calls(key)):
-            await asyncio.sleep(0.02)
-    [row] = rows
+    [row] = await gate.ended(key)
     return await gate.story({"x-aos-request-id": row["id"]})
 
 
@@ -107,17 +104,10 @@ async def test_while_waiting_for_room_in_its_budget(
     await until(lambda: here.house.core.admission.waiting == 0)
     release.set()
     assert (await first)[0] == 200
-    await until_rows(here, key, 2)
-    gone, served = await here.calls(key)
+    gone, served = await here.ended(key, 2)
     assert (served["status"], gone["status"]) == ("ok", "cancelled")
     assert (gone["cost_usd"], gone["attempts"]) == ("0.000000000", 0)
     assert len(provider.received) == 1
-
-
-async def until_rows(gate: Gate, key: Key, count: int) -> None:
-    async with asyncio.timeout(5):
-        while len(await gate.calls(key)) < count:
-            await asyncio.sleep(0.02)
 
 
 @pytest.mark.parametrize("body", [CHAT, STREAMED], ids=["plain", "streamed"])
@@ -148,9 +138,7 @@ async def test_in_mid_stream(gate: Gate, provider: FakeProvider, key: Key) -> No
     await until(lambda: provider.cut_off == 1)
 
 
-async def test_in_mid_body_of_a_plain_answer(
-    gate: Gate, provider: FakeProvider, key: Key
-) -> None:
+async def test_in_mid_body_of_a_plain_answer(gate: Gate, provider: FakeProvider, key: Key) -> None:
     begun = asyncio.Event()
 
     async def slow(request: web.Request, _body: bytes) -> web.StreamResponse:

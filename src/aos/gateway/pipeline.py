@@ -6,6 +6,7 @@ waited for: the hold commits before the dispatch, the settlement before the last
 
 import asyncio
 from collections import deque
+from contextlib import nullcontext
 
 from aos.budgets import Admission, Downgrade
 from aos.gateway.candidates.service import Planner
@@ -52,7 +53,7 @@ class Pipeline:
 
         Raises an AosError that the door tells the caller; the refusal is on the books by then.
         """
-        watch = CallerWatch(reply, deaf=self._drain)
+        watch = CallerWatch(reply)
         progress = Progress(incoming, self._planner.pricer(incoming), watch)
         try:
             progress.call = reader(incoming.operation.dialect).read_call(incoming.body)
@@ -118,7 +119,8 @@ class Pipeline:
         sent = False
         try:
             request = self._planner.upstream_request(progress, attempt)
-            with progress.watch:
+            # A draining gate stops for nobody from here on: what is under way will be paid for.
+            with nullcontext() if self._drain else progress.watch:
                 sent = True
                 return await self._relay.carry(progress, attempt, request, reply)
         except UpstreamUnreachable as error:

@@ -138,16 +138,13 @@ class CallerWatch:
     elsewhere passes through untouched.
     """
 
-    def __init__(self, reply: Reply, *, deaf: bool = False) -> None:
+    def __init__(self, reply: Reply) -> None:
         self._reply = reply
-        self._deaf = deaf
         self._gone = False
         self._guarded: asyncio.Task[Any] | None = None
         self._watcher: asyncio.Future[None] | None = None
 
     def __enter__(self) -> Self:
-        if self._deaf:
-            return self
         if self._gone:
             raise CallerGone("the caller left")
         if self._watcher is None:

@@ -5,37 +5,23 @@ stands for anything within a line, and a line that is only `…` for any number 
 and the home are those of the test.
 """
 
-import os
 import re
-import signal
-import socket
 import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.acceptance.conftest import Server
+
 ROOT = Path(__file__).parents[2]
-BIN = Path(sys.executable).parent
-START_SECONDS_MAX = 60
 COMMAND_SECONDS_MAX = 60
-LISTENS = re.compile(r"AOS listens on\s+(http://\S+)")
 
 
 @dataclass(frozen=True)
 class Step:
     command: str
     expected: list[str]
-
-
-@dataclass(frozen=True)
-class Server:
-    url: str
-    printed: str
-    environment: dict[str, str]
 
 
 def steps_of(text: str) -> list[Step]:
@@ -94,47 +80,6 @@ SETUP = [
     step for step in STEPS if step.command.startswith(("git clone", "make run", "export PATH"))
 ]
 COMMANDS = [step for step in STEPS if step not in SETUP]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """What `make run` starts, on a free port and in an empty home."""
-    home = tmp_path_factory.mktemp("home")
-    environment = {
-        "PATH": f"{BIN}:{os.environ['PATH']}",
-        "HOME": str(home),
-        "AOS_HOME": str(home / ".aos"),
-        "AOS_PORT": str(_free_port()),
-        "LANG": "C.UTF-8",
-    }
-    log = home / "log"
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [BIN / "aos", "serve"], stdout=output, stderr=subprocess.STDOUT, env=environment
-        )
-        try:
-            url = _wait_for_address(process, log)
-            yield Server(url, log.read_text(), environment | {"AOS_URL": url})
-        finally:
-            process.terminate()
-            assert process.wait(START_SECONDS_MAX) in (0, -signal.SIGTERM), log.read_text()
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def _wait_for_address(process: "subprocess.Popen[bytes]", log: Path) -> str:
-    deadline = time.monotonic() + START_SECONDS_MAX
-    while time.monotonic() < deadline and process.poll() is None:
-        found = LISTENS.search(log.read_text())
-        if found:
-            return found.group(1)
-        time.sleep(0.05)
-    raise AssertionError(f"it did not start:\n{log.read_text()}")
 
 
 def test_the_readme_has_the_steps_that_it_promises() -> None:

@@ -8,10 +8,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import pytest
 
 BIN = Path(sys.executable).parent
 START_SECONDS_MAX = 60
@@ -25,10 +24,9 @@ class Server:
     environment: dict[str, str]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+@contextmanager
+def served(home: Path) -> Iterator[Server]:
     """What `make run` starts, on a free port and in an empty home."""
-    home = tmp_path_factory.mktemp("home")
     environment = {
         "PATH": f"{BIN}:{os.environ['PATH']}",
         "HOME": str(home),

@@ -11,7 +11,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.acceptance.conftest import BIN, Server
+from tests.acceptance.served import BIN, Server, served
 
 pytestmark = pytest.mark.slow
 
@@ -55,6 +55,12 @@ def local() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}/v1"
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with served(tmp_path_factory.mktemp("home")) as server:
+        yield server
 
 
 def aos(server: Server, *arguments: str, status: int = 0) -> str:

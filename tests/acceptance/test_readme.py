@@ -7,12 +7,13 @@ and the home are those of the test.
 
 import re
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.conftest import Server
+from tests.acceptance.served import Server, served
 
 ROOT = Path(__file__).parents[2]
 COMMAND_SECONDS_MAX = 60
@@ -80,6 +81,12 @@ SETUP = [
     step for step in STEPS if step.command.startswith(("git clone", "make run", "export PATH"))
 ]
 COMMANDS = [step for step in STEPS if step not in SETUP]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with served(tmp_path_factory.mktemp("home")) as server:
+        yield server
 
 
 def test_the_readme_has_the_steps_that_it_promises() -> None:

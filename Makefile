@@ -35,7 +35,7 @@ reference: install
 	$(BIN)/python docs/reference/generate.py
 
 bench: install
-	$(BIN)/python -m bench
+	$(BIN)/python bench/run.py
 
 install: $(VENV)/.installed
 

@@ -154,7 +154,13 @@ async def open_gate(
 async def served(house: House) -> AsyncIterator[str]:
     """The house behind a real socket; yields its address."""
     config = uvicorn.Config(
-        house.asgi, host="127.0.0.1", port=0, lifespan="off", log_level="warning", loop="none"
+        house.asgi,
+        host="127.0.0.1",
+        port=0,
+        lifespan="off",
+        log_level="warning",
+        loop="none",
+        timeout_keep_alive=75,
     )
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]

@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 
+import aos
 from aos.infra.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -50,3 +51,15 @@ def test_the_example_can_be_loaded_by_a_shell(generate: ModuleType) -> None:
         assert not line or line.startswith("#")
         if re.match(r"#[A-Z]", line):
             assert re.fullmatch(r"#[A-Z][A-Z0-9_]*=[^\s'\"$`]*", line), line
+
+
+def test_the_names_that_earlier_code_may_import_are_there() -> None:
+    page = (ROOT / "docs/reference/migrating-names.md").read_text()
+    told = {
+        name.strip()
+        for names in re.findall(r"`from aos import ([^`]+)`", page)
+        for name in names.split(",")
+    }
+    assert told == set(aos.__all__)
+    for name in told:
+        assert getattr(aos, name) is not None

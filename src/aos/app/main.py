@@ -1,10 +1,12 @@
 """`aos serve`: opens the house, tells where it is, and closes it cleanly."""
 
 import asyncio
+import gc
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from socket import socket
+from typing import Final
 
 import uvloop
 
@@ -19,6 +21,10 @@ from aos.infra.postgres.migrate import migrate
 from aos.infra.settings import Settings
 from aos.infra.telemetry import configure_logging
 from aos.kit.clock import SystemClock
+
+GARBAGE_THRESHOLDS: Final = (20_000, 20, 50)
+"""Allocations before a young collection; young ones before a middle one; middle ones before a full
+one."""
 
 
 def serve(settings: Settings) -> None:
@@ -54,7 +60,19 @@ async def _serve(
             settings.server.home_path,
             configured.get_secret_value() if configured else None,
         )
+        _settle_memory()
         await Door(house.asgi, on_open=_teller(house, settings, key, sockets)).serve(sockets)
+
+
+def _settle_memory() -> None:
+    """What stands now stays: the price book and the modules need not be walked again and again.
+
+    With Python's own thresholds, a fifth of the process's time went into looking for garbage among
+    them; calls themselves leave little that reference counting does not free at once.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
 
 
 def _teller(

@@ -8,8 +8,9 @@ HOLD_NANOUSD_MAX: Final = 1_000_000_000_000_000
 CLOCK_SKEW_SECONDS_MAX: Final = 5.0
 """How far a process's clock may be from the database's; then nothing is admitted."""
 
-HOLD_LANES: Final = 2
-"""Batches of holds of one process under way at once."""
+HOLD_LANES: Final = 1
+"""Batches of holds of one process under way at once. Two would wait for each other's accounts, and
+each be smaller: one lane does more calls with less work."""
 
 DOUBTFUL_HOLDS_MAX: Final = 10_000
 """Holds to be taken back because nobody knows whether they were committed. Beyond it nothing is

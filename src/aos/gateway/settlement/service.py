@@ -30,7 +30,7 @@ class Settler:
         self._database = database
         self._admission = admission
         self._metrics = metrics
-        self._batcher: Batcher[Ending, SettlementResult | None] = Batcher(self._commit, lanes=2)
+        self._batcher: Batcher[Ending, SettlementResult | None] = Batcher(self._commit, lanes=1)
 
     async def settle(self, ending: Ending) -> SettlementResult | None:
         """Commit, waiting at most a second; None when it is still being retried by then."""

@@ -233,6 +233,8 @@ def test_a_stale_pid_file_that_names_a_strangers_process_is_no_obstacle(home: Pa
     data = find_place(home).data
     file = data / "postmaster.pid"
     file.write_text(f"{stranger.pid}\n{data}\n1700000000\n5432\n/nowhere\n\n  1 2\nready\n")
+    sockets = find_place(home).socket_folder
+    (sockets / ".s.PGSQL.5432.lock").write_text(f"{stranger.pid}\n{data}\n1700000000\n5432\n")
     server = PrivateServer(home, fleeting=True)
     assert one(server.start()) == 1
     server.stop()

@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from aos.infra.postgres.place import SOCKET_NAME
+
 PROCESSES: Final = Path("/proc")
 _STATUS_LINE: Final = 7
 """Of postmaster.pid, from 0: starting, ready, stopping."""
@@ -25,15 +27,17 @@ def listens(data: Path, sockets: Path) -> bool:
     """Whether a running server answers where we look: a cleaner may have emptied its folder."""
     lines = _lines(data)
     starting = len(lines) <= _STATUS_LINE or lines[_STATUS_LINE].strip() == "starting"
-    return starting or (sockets / ".s.PGSQL.5432").exists()
+    return starting or (sockets / SOCKET_NAME).exists()
 
 
-def clear_stale_pid_file(data: Path) -> None:
-    """After a power cut the file may name a process of somebody else's, and PostgreSQL would refuse
-    to start. Removed only when no server lives; its shared memory is still checked by PostgreSQL.
+def clear_stale_locks(data: Path, sockets: Path) -> None:
+    """Remove what a dead server left, for it can keep the next from starting: after a power cut its
+    process id is somebody else's, and where nobody collects dead processes (a container without
+    an init) it stays taken. Only when no server lives; its memory is still checked by PostgreSQL.
     """
-    if _lines(data) and postmaster(data) is None:
-        (data / "postmaster.pid").unlink(missing_ok=True)
+    if postmaster(data) is None:
+        for stale in (data / "postmaster.pid", sockets / f"{SOCKET_NAME}.lock"):
+            stale.unlink(missing_ok=True)
 
 
 def _lines(data: Path) -> list[str]:
@@ -62,8 +66,10 @@ def _serves(pid: int, data: Path) -> bool:
     if (PROCESSES / "self").exists():
         try:
             shown = (PROCESSES / str(pid) / "cmdline").read_bytes()
-        except OSError:
+        except (FileNotFoundError, ProcessLookupError):
             return False
+        except PermissionError:
+            return True  # Not to be seen, so not to be ruled out.
         command = shown.replace(b"\0", b" ").decode(errors="surrogateescape")
     else:  # macOS, whose `ps` shows every process's command line.
         arguments = ["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)]

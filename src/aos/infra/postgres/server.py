@@ -32,7 +32,7 @@ from aos.infra.limits import (
 from aos.infra.postgres.binaries import MAJOR, Binaries
 from aos.infra.postgres.locks import FileLock
 from aos.infra.postgres.place import Place, find_place, make_home
-from aos.infra.postgres.postmaster import clear_stale_pid_file, listens, postmaster
+from aos.infra.postgres.postmaster import clear_stale_locks, listens, postmaster
 
 SUPERUSER: Final = "postgres"
 LOGIN_ROLE: Final = "aos"
@@ -215,7 +215,7 @@ class PrivateServer:
         new.rename(place.data)
 
     def _launch(self, place: Place, binaries: Binaries, sockets: Path) -> None:
-        clear_stale_pid_file(place.data)
+        clear_stale_locks(place.data, sockets)
         settings = SETTINGS | (FLEETING if self._fleeting else {})
         settings["unix_socket_directories"] = f'"{sockets}"'
         options = " ".join(f"-c {shlex.quote(f'{name}={settings[name]}')}" for name in settings)

@@ -12,6 +12,7 @@ from aos.messages import bodies, counts, media
 from aos.messages.errors import InvalidRequest
 from aos.messages.limits import CONTENT_DEPTH_MAX
 from aos.messages.model import Media, MediaKind
+from aos.messages.tools import ResponsesTool
 
 _NOTHING: Final = msgspec.Raw(b"")
 
@@ -48,6 +49,7 @@ class _ResponsesItem(msgspec.Struct, gc=False):
     file_url: msgspec.Raw = _NOTHING
     file_data: msgspec.Raw = _NOTHING
     input_audio: msgspec.Raw = _NOTHING
+    tools: msgspec.Raw = _NOTHING
 
 
 class _Block(msgspec.Struct, gc=False):
@@ -69,6 +71,7 @@ _LINK: Final = msgspec.json.Decoder(_Link)
 _BLOB: Final = msgspec.json.Decoder(_Blob)
 _ITEMS: Final = msgspec.json.Decoder(list[_ResponsesItem | str])
 _ITEM: Final = msgspec.json.Decoder(_ResponsesItem)
+_TOOLS: Final = msgspec.json.Decoder(list[ResponsesTool])
 _BLOCKS: Final = msgspec.json.Decoder(list[_Block | str])
 _SOURCE: Final = msgspec.json.Decoder(_Source)
 
@@ -141,6 +144,8 @@ class ResponsesContent(_Content):
         super().__init__()
         self.items = 0
         self.references: list[str] = []
+        self.tools: list[ResponsesTool] = []
+        """Handed over in the input (`additional_tools`, `tool_search_output`) instead of beside."""
 
     def read(self, content: msgspec.Raw, depth: int = 0) -> None:
         if not bodies.starts_with(content, b"["):
@@ -155,6 +160,9 @@ class ResponsesContent(_Content):
     def _read_item(self, item: _ResponsesItem, depth: int) -> None:
         if item.type == "item_reference" and item.id:
             self.references.append(item.id)
+        if bodies.starts_with(item.tools, b"["):
+            declared: list[ResponsesTool] = bodies.read_part(_TOOLS, item.tools)
+            self.tools += declared
         self.read(item.content, depth + 1)
         self.read(item.output, depth + 1)
         if bodies.starts_with(item.output, b"{"):  # A computer's screenshot.

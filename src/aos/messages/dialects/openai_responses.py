@@ -12,7 +12,7 @@ from aos.messages.dialects.model import EventStreamReader, StreamReader
 from aos.messages.events import data_of
 from aos.messages.failures import openai_error
 from aos.messages.model import Dialect, ModelCall, Reported, ServerTool, TokenUsage
-from aos.messages.tools import ResponsesTool, responses_tools
+from aos.messages.tools import ResponsesTool, responses_tools, with_nested
 
 _NOTHING: Final = msgspec.Raw(b"")
 _CEILING: Final = "max_output_tokens"
@@ -104,11 +104,11 @@ class OpenAIResponses:
         content.read(call.input)
         size = bodies.sizes(body)
         field, ceiling = bodies.ceiling({_CEILING: call.max_output_tokens})
-        tools = call.tools or []
+        tools = list(with_nested((*(call.tools or ()), *content.tools)))
         server_tools, hidden_tools = responses_tools(tools, call.max_tool_calls)
         if any(edit.type == "compaction" for edit in call.context_management or ()):
             server_tools = (*server_tools, ServerTool("context_management", 1))
-        state, kept = _provider_state(call, content)
+        state, kept = _provider_state(call, content, tools)
         return ModelCall(
             dialect=Dialect.OPENAI_RESPONSES,
             model=bodies.named(call.model),
@@ -280,7 +280,7 @@ def _object_ids(answer: _Answer) -> tuple[str, ...]:
 
 
 def _provider_state(
-    call: _Call, content: ResponsesContent
+    call: _Call, content: ResponsesContent, tools: list[ResponsesTool]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(fields that add what we cannot see, ids that must be this tenant's).
 
@@ -294,7 +294,7 @@ def _provider_state(
         "conversation": (conversation,),
         "item_reference": tuple(content.references),
         "file_id": tuple(content.file_ids),
-        "tools": tuple(i for tool in call.tools or () for i in tool.object_ids()),
+        "tools": tuple(i for tool in tools for i in tool.object_ids()),
     }
     fields = [name for name, ids in named.items() if any(ids)]
     if call.prompt is not None:

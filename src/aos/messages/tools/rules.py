@@ -4,7 +4,7 @@ A tool of a kind that is not known to run at the caller's counts as the provider
 not slip through a bound that was made before they existed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -47,6 +47,8 @@ class ResponsesTool(msgspec.Struct, gc=False):
     environment: _Environment | None = None
     container: str | _Environment | None = None
     vector_store_ids: list[str] | None = None
+    tools: list["ResponsesTool"] | None = None
+    """What a namespace holds."""
 
     def server_runs(self) -> bool:
         if self.type == "tool_search":
@@ -63,6 +65,13 @@ class ResponsesTool(msgspec.Struct, gc=False):
                 yield place
             elif place is not None:
                 yield from filter(None, (place.container_id, *(place.file_ids or ())))
+
+
+def with_nested(tools: Sequence[ResponsesTool]) -> Iterator[ResponsesTool]:
+    """The tools and all that stand in their namespaces: a namespace hides nothing from a bound."""
+    for tool in tools:
+        yield tool
+        yield from with_nested(tool.tools or ())
 
 
 def chat_server_tools(tools: list[ChatTool]) -> list[ServerTool]:

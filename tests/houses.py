@@ -14,6 +14,7 @@ import uvicorn
 from aos.app.control import control_of
 from aos.app.service import House, open_house
 from aos.identity import ensure_admin_key
+from aos.infra.door import DoorProtocol
 from aos.infra.settings import Settings
 from aos.kit import ids
 from aos.kit.clock import Clock
@@ -157,6 +158,8 @@ async def served(house: House) -> AsyncIterator[str]:
         house.asgi,
         host="127.0.0.1",
         port=0,
+        http=DoorProtocol,
+        ws="none",
         lifespan="off",
         log_level="warning",
         loop="none",

@@ -57,6 +57,7 @@ def test_codex_gets_a_configuration_file(environment: Path) -> None:
     assert tomllib.loads(settings["text"]) == {
         "model": "my-alias",
         "model_provider": "aos",
+        "web_search": "disabled",
         "model_providers": {
             "aos": {
                 "name": "AOS",

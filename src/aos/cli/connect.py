@@ -68,8 +68,9 @@ def claude_code(url: str, key: str, model: str | None) -> Connection:
 
 def codex(url: str, key: str, model: str | None) -> Connection:
     text = f"""\
-model = "{model or "gpt-5-codex"}"
+model = "{model or "gpt-6.1-sol"}"
 model_provider = "aos"
+web_search = "disabled"
 
 [model_providers.aos]
 name = "AOS"

@@ -9,14 +9,6 @@ class UnsupportedEndpoint(NotFound):
     code = "unsupported_endpoint"
 
 
-class WebSocketRefused(AosError):
-    """A WebSocket upgrade: refused at once, so that clients fall back to HTTP."""
-
-    code = "websocket_not_supported"
-    status = 426
-    who = Who.CALLER
-
-
 class BodyTooLarge(AosError):
     """The body, as sent or once decoded, is larger than AOS_BODY_BYTES_MAX."""
 

@@ -69,7 +69,7 @@ def amount_asked(request: SpendRequest, matches: tuple[BudgetMatch, ...]) -> Nan
         )
     raise UnboundedRequest(
         f"nothing bounds what this request may cost ({request.because}), and budget "
-        f"{blocking.name!r} must not be exceeded",
+        f"{blocking.name!r} must not be exceeded: set a limit for it or leave it out",
         field=request.because,
         budget_id=blocking.id,
         budget_name=blocking.name,

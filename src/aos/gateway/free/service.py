@@ -40,7 +40,7 @@ class FreeOperations:
             if allowed(incoming.caller.models, name, target) and wanted in {None, name}
         ]
         if wanted is None:
-            body = orjson.dumps(models_shape(listed[:MODELS_LISTED_MAX]))
+            body = orjson.dumps(models_shape(listed[:MODELS_LISTED_MAX], incoming.query))
         elif listed:
             body = orjson.dumps(model_shape(listed[0]))
         else:

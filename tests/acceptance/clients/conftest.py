@@ -17,7 +17,7 @@ import pytest
 
 from aos.infra.postgres import Database
 from tests.acceptance.clients.sessions import Script
-from tests.houses import ADMIN_KEY, Gate, open_gate
+from tests.houses import Gate, Key, open_gate
 from tests.upstreams import FakeProvider, fake_provider
 
 HERE = Path(__file__).parent
@@ -55,8 +55,7 @@ class Desk:
     script: Script
     clients: Path
     home: Path
-    key: str
-    key_id: str
+    key: Key
     agent_id: str
 
     @property
@@ -70,7 +69,7 @@ class Desk:
             "HOME": str(self.home),
             "LANG": "C.UTF-8",
             "AOS_URL": self.gate.url,
-            "AOS_KEY": self.key,
+            "AOS_KEY": self.key.secret,
             **QUIET,
         }
 
@@ -105,7 +104,7 @@ class Desk:
 
     async def key_calls(self) -> list[dict[str, Any]]:
         """The rows of this key's calls, the oldest first."""
-        return [call for call in reversed(await self.gate.calls()) if call["key_id"] == self.key_id]
+        return list(reversed(await self.gate.calls(self.key)))
 
 
 Sit = Callable[..., AbstractAsyncContextManager[Desk]]
@@ -158,15 +157,9 @@ def sit(clients: Path, priced_database: Database, tmp_path: Path) -> Sit:
             open_gate(priced_database.url, upstream.url) as gate,
         ):
             agent = await gate.api("POST", "/agents", {"name": "coder"})
-            terms = {
-                "name": "laptop",
-                "agent_id": agent["id"],
-                "budget": {"limit_usd": budget_usd, "name": "pocket money"},
-            }
-            key = await gate.api("POST", "/api/v1/keys", terms)
-            assert key["key"] != ADMIN_KEY
-            yield Desk(
-                gate, upstream, script, clients, tmp_path, key["key"], key["id"], agent["id"]
-            )
+            budget = {"limit_usd": budget_usd, "name": "pocket money"}
+            key = await gate.key(agent_id=agent["id"], budget=budget)
+            yield Desk(gate, upstream, script, clients, tmp_path, key, agent["id"])
+            await gate.at_rest()
 
     return take_a_seat

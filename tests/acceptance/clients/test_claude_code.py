@@ -45,7 +45,7 @@ async def test_a_session_with_a_tool(sit: Sit) -> None:
         for received in (first, second):
             headers = {name.lower(): value for name, value in received.headers.items()}
             assert headers["x-api-key"] == "sk-ant-test"
-            assert desk.key not in str(headers)
+            assert desk.key.secret not in str(headers)
             assert "claude-code-20250219" in headers["anthropic-beta"]
             assert received.json()["model"] == MODEL
 

@@ -51,7 +51,7 @@ async def check_session(desk: Desk, ended: Ended) -> None:
     for received in (first, second):
         headers = {name.lower(): value for name, value in received.headers.items()}
         assert headers["authorization"] == "Bearer sk-test"
-        assert desk.key not in str(headers)
+        assert desk.key.secret not in str(headers)
         body = received.json()
         assert (body["model"], body["store"]) == (MODEL, False)
         assert body["include"] == ["reasoning.encrypted_content"]

@@ -40,6 +40,7 @@ async def upstream() -> AsyncIterator[FakeProvider]:
 async def gate(priced_database: Database, upstream: FakeProvider) -> AsyncIterator[Gate]:
     async with open_gate(priced_database.url, upstream.url, AOS_BODY_BYTES_MAX="100000") as gate:
         yield gate
+        await gate.at_rest()
 
 
 async def post(gate: Gate, path: str, body: bytes, **headers: str) -> tuple[int, Any, Any]:
@@ -149,10 +150,9 @@ async def test_tokens_that_nobody_counts_are_not_guessed(
 
 
 async def test_a_key_sees_the_models_it_may_call_in_every_clients_shape(gate: Gate) -> None:
-    terms = {"name": "narrow", "models": ["gpt-6.1-sol", "claude-opus-5-5"]}
-    key = (await gate.api("POST", "/api/v1/keys", terms))["key"]
-    listed = await get(gate, "/v1/models", key)
     names = {"gpt-6.1-sol", "claude-opus-5-5"}
+    key = await gate.key(models=sorted(names))
+    listed = await get(gate, "/v1/models", key.secret)
     assert {model["id"] for model in listed["data"]} == names
     assert {model["slug"] for model in listed["models"]} == names
     for model in (*listed["data"], *listed["models"]):
@@ -169,12 +169,11 @@ async def test_codex_keeps_what_it_knows_of_its_own_models(gate: Gate) -> None:
 async def test_a_search_hidden_in_the_input_is_bounded_like_any_other(
     gate: Gate, upstream: FakeProvider
 ) -> None:
-    terms = {"name": "tight", "budget": {"limit_usd": "100"}}
-    key = (await gate.api("POST", "/api/v1/keys", terms))["key"]
+    key = await gate.key("100")
     search = {"type": "namespace", "name": "n", "tools": [{"type": "web_search"}]}
     item = {"type": "additional_tools", "role": "developer", "tools": [search]}
     body = json.dumps({**ASKED, "input": [item]}).encode()
-    status, _, content = await post(gate, "/v1/responses", body, **{"x-aos-key": key})
+    status, _, content = await post(gate, "/v1/responses", body, **{"x-aos-key": key.secret})
     assert status == 400
     error = json.loads(content)["error"]
     assert (error["code"], error["field"]) == ("unbounded_request", "web_search")

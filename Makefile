@@ -1,5 +1,5 @@
-# Everything a developer runs. Needs Python 3.11 or newer and git; nothing is installed outside this
-# folder. Another interpreter: make PYTHON=python3.12 run
+# Everything a developer runs. Needs Python 3.11 or newer and git, `test` also npm (Node 20 or newer);
+# nothing is installed outside this folder. Another interpreter: make PYTHON=python3.12 run
 
 PYTHON ?= python3
 VENV := .venv

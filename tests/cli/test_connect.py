@@ -70,6 +70,17 @@ def test_codex_gets_a_configuration_file(environment: Path) -> None:
     assert list(settings["environment"]) == ["AOS_KEY"]
 
 
+def test_the_guide_shows_what_is_printed(
+    environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AOS_URL", "http://127.0.0.1:8000")
+    guide = (Path(__file__).parents[2] / "docs/how-to/connect-a-client.md").read_text()
+    assert json.loads(connect("codex", "--json"))["text"] in guide
+    for name, value in json.loads(connect("claude-code", "--json"))["environment"].items():
+        assert f"export {name}=" in guide
+        assert "TOKEN" in name or f'"{value}"' in guide
+
+
 def test_claude_code_appends_the_version_itself_and_a_second_key_is_removed(
     environment: Path,
 ) -> None:

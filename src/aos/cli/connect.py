@@ -61,6 +61,8 @@ def claude_code(url: str, key: str, model: str | None) -> Connection:
         notes=(
             "Start `claude` in the same shell; /status shows the address and the token's name.",
             'To keep them, put the same names under "env" in ~/.claude/settings.json.',
+            "A budget holds the 128,000 output tokens that it may ask for: with one of a few "
+            "dollars, export CLAUDE_CODE_MAX_OUTPUT_TOKENS=32000.",
         ),
         unset=("ANTHROPIC_API_KEY",),
     )
@@ -79,7 +81,10 @@ env_key = "AOS_KEY"
 wire_api = "responses\""""
     return Connection(
         {"AOS_KEY": key},
-        notes=("The first two lines go above every [table] of the file.",),
+        notes=(
+            "The first three lines go above every [table] of the file.",
+            "Codex's search has no end that a budget could hold: with a budget it stays disabled.",
+        ),
         file="~/.codex/config.toml",
         text=text,
     )

@@ -16,10 +16,10 @@ TOOL = Turn(Used(12, 250, cache_read=9_000, cache_write=2_500), "I'll look.", "B
 WORDS = Turn(Used(7, 41, cache_read=11_500, cache_write=180), "It is done.")
 
 
-async def ask(desk: Desk) -> Ended:
-    """With exactly the settings that `aos connect` prints."""
+async def ask(desk: Desk, *options: str, also: str = ":") -> Ended:
+    """With exactly the settings that `aos connect` prints, and what the test says `also`."""
     return await desk.shell(
-        'eval "$(aos connect claude-code --shell)"; exec claude -p '
+        f'eval "$(aos connect claude-code --shell {" ".join(options)})"; {also}; exec claude -p '
         f'"{PROMPT}" --output-format json --allowedTools Bash'
     )
 
@@ -82,3 +82,28 @@ async def test_an_empty_budget_is_told_and_ends_the_session(sit: Sit) -> None:
         calls = await desk.key_calls()
         assert [call["status"] for call in calls] == ["ok", "refused_budget"]
         assert Decimal(calls[0]["cost_usd"]) == dear.used.cost(DOLLARS_PER_MILLION)
+
+
+@pytest.mark.slow
+async def test_a_lower_ceiling_makes_do_with_a_small_budget(sit: Sit) -> None:
+    """A turn holds its whole output ceiling: what `aos connect` advises for small budgets."""
+    async with sit(AnthropicScript([TOOL, WORDS]), budget_usd="1.20") as desk:
+        ended = await ask(desk, also="export CLAUDE_CODE_MAX_OUTPUT_TOKENS=32000")
+        assert ended.status == 0, ended
+        assert [call["status"] for call in await desk.key_calls()] == ["ok", "ok"]
+        assert [received.json()["max_tokens"] for received in desk.upstream.received] == [
+            32_000
+        ] * 2
+
+
+@pytest.mark.slow
+async def test_an_alias_of_the_tenant_is_a_model_to_it(sit: Sit) -> None:
+    async with sit(AnthropicScript([TOOL, WORDS]), budget_usd="10") as desk:
+        document = {"version": 1, "aliases": {"house-coder": f"anthropic/{MODEL}"}}
+        await desk.gate.api("POST", "/api/v1/config/apply", {"document": document})
+        ended = await ask(desk, "--model", "house-coder")
+        assert ended.status == 0, ended
+        assert {received.json()["model"] for received in desk.upstream.received} == {MODEL}
+        for call, turn in zip(await desk.key_calls(), (TOOL, WORDS), strict=True):
+            assert (call["model_requested"], call["model"]) == ("house-coder", MODEL)
+            assert Decimal(call["cost_usd"]) == turn.used.cost(DOLLARS_PER_MILLION)

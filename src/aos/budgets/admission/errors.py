@@ -6,7 +6,7 @@ from aos.kit.errors import AosError, Who
 class BudgetExceeded(AosError):
     """A blocking budget has no room for it, whatever comes back. Trying again does not help.
 
-    Details: budget_id, budget_name, limit_usd, remaining_usd, reset_at.
+    Details: budget_id, budget_name, limit_usd, remaining_usd, needed_usd, reset_at.
     """
 
     code = "budget_exceeded"

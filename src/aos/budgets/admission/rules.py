@@ -111,7 +111,7 @@ def next_step(
             return Shrink(tokens, request.clamp.amount(tokens))
         if fits_later(amount_least(request, amount), limited):
             return wait
-    return Refuse(_exceeded(match, balance))
+    return Refuse(_exceeded(match, balance, amount_least(request, amount)))
 
 
 def tokens_affordable(clamp: Clamp, available: int) -> int | None:
@@ -133,12 +133,14 @@ def _available(limited: tuple[Balance, ...]) -> int:
     return min((b.available for b in limited if b.available is not None), default=0)
 
 
-def _exceeded(match: BudgetMatch, balance: Balance) -> BudgetExceeded:
+def _exceeded(match: BudgetMatch, balance: Balance, needed: Nanousd) -> BudgetExceeded:
     ends = match.account.period_end
     return BudgetExceeded(
         f"budget {match.budget.name!r} has {_usd(balance.available)} USD left of "
-        f"{_usd(balance.limit)}, too little for this request; "
+        f"{_usd(balance.limit)}, and this request may cost up to {_usd(needed)} (less with a lower "
+        "output ceiling); "
         + ("it never resets" if ends is None else f"it resets at {_time(ends)}"),
+        needed_usd=_usd(needed),
         **_details(match, balance),
     )
 

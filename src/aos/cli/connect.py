@@ -61,8 +61,10 @@ def claude_code(url: str, key: str, model: str | None) -> Connection:
         notes=(
             "Start `claude` in the same shell; /status shows the address and the token's name.",
             'To keep them, put the same names under "env" in ~/.claude/settings.json.',
-            "A budget holds the 128,000 output tokens that it may ask for: with one of a few "
-            "dollars, export CLAUDE_CODE_MAX_OUTPUT_TOKENS=32000.",
+            (
+                "A budget holds the 128,000 output tokens that it may ask for: with one of a few "
+                "dollars, export CLAUDE_CODE_MAX_OUTPUT_TOKENS=32000."
+            ),
         ),
         unset=("ANTHROPIC_API_KEY",),
     )

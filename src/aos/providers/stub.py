@@ -5,6 +5,7 @@ It is priced as the model asked for, and every answer says `x-aos-stub: true`.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from aos.catalog import Model
@@ -54,7 +55,11 @@ class StubProvider:
         self.asks_stream_usage = True
 
     def ceilings(self, call: ModelCall, model: Model) -> Ceilings:
-        return bounds.ceilings(call, model, _PROFILE)
+        bound = bounds.ceilings(call, model, _PROFILE)
+        if bound.input_tokens is None:
+            return bound
+        # Its tokenizer is a rule of its own, so this is no estimate: it is what it will report.
+        return replace(bound, input_tokens=answers.prompt_tokens(call))
 
     def output_field(self, call: ModelCall) -> str | None:  # noqa: ARG002 - part of the Protocol
         return None

@@ -19,8 +19,8 @@ from servers import Server, aos, call_api, free_port, shared_database
 
 CALLS = 500
 AFFORDABLE = 40
-PROMPT_BYTES = 4_000
-OUTPUT_TOKENS = 50
+PROMPT_BYTES = 600
+OUTPUT_TOKENS = 150
 MODEL = "gpt-4o-mini"
 PICO_INPUT, PICO_OUTPUT = 150_000, 600_000
 """gpt-4o-mini: $0.15 and $0.60 a million tokens."""
@@ -45,14 +45,15 @@ async def mock_upstream(port: int) -> web.AppRunner:
         body = await request.read()
         call = json.loads(body)
         await asyncio.sleep(0.05)
+        spoken = min(OUTPUT_TOKENS, call["max_tokens"])
         usage = {
             "prompt_tokens": len(body) // 4,
-            "completion_tokens": OUTPUT_TOKENS,
-            "total_tokens": len(body) // 4 + OUTPUT_TOKENS,
+            "completion_tokens": spoken,
+            "total_tokens": len(body) // 4 + spoken,
         }
         head = {"id": "chatcmpl-1", "created": 1, "model": MODEL}
         if not call.get("stream"):
-            message = {"role": "assistant", "content": "x" * OUTPUT_TOKENS}
+            message = {"role": "assistant", "content": "x" * spoken}
             choice = {"index": 0, "message": message, "finish_reason": "stop"}
             return web.json_response(
                 {**head, "object": "chat.completion", "choices": [choice], "usage": usage}
@@ -60,7 +61,7 @@ async def mock_upstream(port: int) -> web.AppRunner:
         stream = web.StreamResponse(headers={"content-type": "text/event-stream"})
         await stream.prepare(request)
         head["object"] = "chat.completion.chunk"
-        delta = {"index": 0, "delta": {"content": "x" * OUTPUT_TOKENS}, "finish_reason": "stop"}
+        delta = {"index": 0, "delta": {"content": "x" * spoken}, "finish_reason": "stop"}
         for event in ({**head, "choices": [delta]}, {**head, "choices": [], "usage": usage}):
             await stream.write(f"data: {json.dumps(event)}\n\n".encode())
         await stream.write(b"data: [DONE]\n\n")

@@ -86,7 +86,9 @@ class Planner:
         call = progress.call
         assert call is not None
         facts = spend_facts(progress, candidate.model)
-        book = self._budgets.book_if_fresh() or await self._budgets.fresh_book()
+        book = self._budgets.book_if_fresh()
+        if book is None:  # An empty book is false, and as good as any.
+            book = await self._budgets.fresh_book()
         return SpendRequest(
             hold_id=ids.new("hold"),
             call_id=progress.incoming.id,

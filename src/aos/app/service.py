@@ -21,7 +21,7 @@ from aos.gateway.candidates.service import Planner
 from aos.gateway.directory.service import Directory
 from aos.gateway.free.service import FreeOperations
 from aos.gateway.jobs import Reaper
-from aos.gateway.model import Door
+from aos.gateway.model import Door, Habits
 from aos.gateway.objects.service import Objects
 from aos.gateway.pipeline import Pipeline
 from aos.gateway.relay.service import Relay
@@ -166,7 +166,10 @@ def _pipeline(core: Core, upstreams: Upstreams, settler: Settler) -> Pipeline:
         Relay(upstreams, core.clock),
         settler,
         core.clock,
-        drain=core.settings.gateway.on_caller_gone == "drain",
+        Habits(
+            drain=core.settings.gateway.on_caller_gone == "drain",
+            keep_contents=core.settings.gateway.store_prompts,
+        ),
     )
 
 

@@ -72,6 +72,16 @@ class Door:
     scopes_enforced: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """What the operator chose. `drain`: when the caller leaves, read its answer to the end and
+    book the truth. `keep_contents`: store what was asked and answered, redacted of keys.
+    """
+
+    drain: bool = False
+    keep_contents: bool = False
+
+
 class Reply(Protocol):
     """Where an answer goes: an ASGI connection, or a run that asked in-process."""
 
@@ -127,6 +137,8 @@ class Progress:
     stream: StreamReader | None = None
     attempts: list[AttemptRow] = field(default_factory=list)
     first_token_at: float | None = None
+    kept: bytearray | None = None
+    """The answer as it went out, where contents are stored; else None."""
     answered: bool = False
     """The status line has left: errors can no longer change it."""
     recorded: bool = False

@@ -12,7 +12,7 @@ from aos.budgets import Admission, Downgrade
 from aos.gateway.candidates.service import Planner
 from aos.gateway.errors import CallerGone
 from aos.gateway.limits import CONNECT_RETRIES_MAX
-from aos.gateway.model import Attempt, Candidate, Incoming, Progress, Reply
+from aos.gateway.model import Attempt, Candidate, Habits, Incoming, Progress, Reply
 from aos.gateway.relay.rules import cut, failed, told_of
 from aos.gateway.relay.service import CallerWatch, Delivery, Relay
 from aos.gateway.settlement.model import Ending, Outcome
@@ -37,16 +37,15 @@ class Pipeline:
         relay: Relay,
         settler: Settler,
         clock: Clock,
-        *,
-        drain: bool,
+        habits: Habits,
     ) -> None:
-        """`drain`: when the caller leaves, read its answer to the end and book the truth."""
         self._planner = planner
         self._admission = admission
         self._relay = relay
         self._settler = settler
         self._clock = clock
-        self._drain = drain
+        self._drain = habits.drain
+        self._keep_contents = habits.keep_contents
 
     async def complete(self, incoming: Incoming, reply: Reply) -> None:
         """Serve one call that costs money.
@@ -54,7 +53,8 @@ class Pipeline:
         Raises an AosError that the door tells the caller; the refusal is on the books by then.
         """
         watch = CallerWatch(reply)
-        progress = Progress(incoming, self._planner.pricer(incoming), watch)
+        kept = bytearray() if self._keep_contents else None
+        progress = Progress(incoming, self._planner.pricer(incoming), watch, kept=kept)
         try:
             progress.call = reader(incoming.operation.dialect).read_call(incoming.body)
             candidates = await self._planner.candidates(incoming, progress.call)
@@ -183,7 +183,7 @@ class Pipeline:
         progress.attempts.append(row)
         call = call_row(progress, outcome.status, now) if last else None
         progress.recorded = last
-        result = await self._settler.settle(ending_of(attempt, row, outcome, call))
+        result = await self._settler.settle(ending_of(progress, attempt, row, outcome, call))
         if result is not None:
             attempt.balances = result.balances
 

@@ -1,6 +1,8 @@
 """What happened: a row a call, a row an attempt. Writes rows it is given; computes no money."""
 
+from aos.usage.contents import CallContent, content_of, find_content, record_contents
 from aos.usage.errors import CallNotFound
+from aos.usage.limits import CONTENT_BYTES_MAX
 from aos.usage.model import (
     AttemptRow,
     CallCursor,
@@ -21,7 +23,9 @@ from aos.usage.store import (
 )
 
 __all__ = [
+    "CONTENT_BYTES_MAX",
     "AttemptRow",
+    "CallContent",
     "CallCursor",
     "CallFilter",
     "CallLabel",
@@ -29,11 +33,14 @@ __all__ = [
     "CallRow",
     "CallStatus",
     "Spend",
+    "content_of",
     "encoded_rows",
     "find_call",
+    "find_content",
     "list_attempts",
     "list_calls",
     "record",
+    "record_contents",
     "spent_by_day",
     "spent_by_key",
 ]

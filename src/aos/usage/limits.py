@@ -14,3 +14,6 @@ CALL_LONGEST: Final = timedelta(days=7)
 
 COUNT_MAX: Final = 2**53 - 1
 """Largest number a row keeps: beyond it an upstream is lying. Kept as this number."""
+
+CONTENT_BYTES_MAX: Final = 256 * 1024
+"""What is kept of a request, and of an answer, where AOS_STORE_PROMPTS says so."""

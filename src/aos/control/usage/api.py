@@ -18,6 +18,7 @@ from aos.usage import (
     CallRow,
     CallStatus,
     find_call,
+    find_content,
     list_attempts,
     list_calls,
 )
@@ -68,7 +69,8 @@ async def get_usage_call(call_id: Label, caller: ReadCaller, services: Services)
             raise CallNotFound(f"there is no call {call_id} in this tenant, or it has not ended")
         attempts = await list_attempts(tx, call_id)
         entries = await services.ledger.entries(tx, [attempt.id for attempt in attempts])
-    return CallStory.tell(row, attempts, entries)
+        content = await find_content(tx, call_id, row.created_at)
+    return CallStory.tell(row, attempts, entries, content)
 
 
 def _tag(text: str) -> tuple[str, str | None]:

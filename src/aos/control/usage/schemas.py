@@ -8,7 +8,7 @@ from pydantic import Field
 
 from aos.control.schemas import Answer, Instant, Usd
 from aos.ledger import Entry
-from aos.usage import AttemptRow, CallRow, CallStatus
+from aos.usage import AttemptRow, CallContent, CallRow, CallStatus
 
 _PICO_PER_USD: Final = 10**12
 _ROOT: Final = "root"
@@ -166,6 +166,14 @@ class EntryAnswer(Answer):
         )
 
 
+class ContentAnswer(Answer):
+    """The two bodies as text, redacted of keys. `cut`: one was longer than what is kept."""
+
+    request: str
+    answer: str
+    cut: bool
+
+
 class CallStory(CallAnswer):
     """One call from its hold to its last line in the journal."""
 
@@ -178,9 +186,18 @@ class CallStory(CallAnswer):
     verdict: dict[str, Any] | None = Field(description="Of the security checks, as `security`.")
     cost_lines: list[CostLineAnswer] = Field(description="Of all attempts.")
     entries: list[EntryAnswer] = Field(description="The ledger's journal of this call.")
+    content: ContentAnswer | None = Field(
+        description="Null: nothing of what was asked and answered is stored (AOS_STORE_PROMPTS)."
+    )
 
     @classmethod
-    def tell(cls, row: CallRow, attempts: Sequence[AttemptRow], entries: Sequence[Entry]) -> Self:
+    def tell(
+        cls,
+        row: CallRow,
+        attempts: Sequence[AttemptRow],
+        entries: Sequence[Entry],
+        content: CallContent | None,
+    ) -> Self:
         told = [AttemptAnswer.of(attempt) for attempt in attempts]
         story = row.story
         waited, clamped = story.get("waited_ms"), story.get("clamped_output_tokens")
@@ -194,6 +211,9 @@ class CallStory(CallAnswer):
             verdict=None,
             cost_lines=[line for attempt in told for line in attempt.cost_lines],
             entries=[EntryAnswer.of(entry) for entry in entries],
+            content=None
+            if content is None
+            else ContentAnswer(request=content.request, answer=content.answer, cut=content.cut),
             **_fields(row),
         )
 

@@ -24,7 +24,7 @@ from aos.providers import (
     UpstreamTimeout,
     relayed_headers,
 )
-from aos.usage import CallStatus
+from aos.usage import CONTENT_BYTES_MAX, CallStatus
 
 _REDIRECT: Final = 300
 _SERVER_ERROR: Final = 500
@@ -77,6 +77,8 @@ class Relay:
         call = progress.call
         assert call is not None
         body = await answer.read(ANSWER_BYTES_MAX)
+        if progress.kept is not None:
+            progress.kept += body
         reported = reader(call.dialect).read_answer(body)
         if reported.usages:
             outcome = answered(progress.pricer, attempt, call, reported)
@@ -99,6 +101,8 @@ class Relay:
             if ready:
                 if progress.first_token_at is None:
                     progress.first_token_at = self._clock.monotonic()
+                if progress.kept is not None and len(progress.kept) < CONTENT_BYTES_MAX:
+                    progress.kept += ready
                 await reply.send(ready, last=False)
             if stream.finished:
                 break

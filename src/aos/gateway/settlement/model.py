@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from aos.kit.money import Nanousd
 from aos.ledger import Settlement
 from aos.messages import Reported, TokenUsage
-from aos.usage import AttemptRow, CallRow, CallStatus
+from aos.usage import AttemptRow, CallContent, CallRow, CallStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,5 +44,6 @@ class Ending:
     attempt: AttemptRow | None
     priced_as: str = "unknown"
     """The catalogue's name of the model: bounded, as a metric's label must be."""
+    content: CallContent | None = None
     made_objects: tuple[tuple[str, str, str], ...] = ()
     """(tenant, provider, object id) of what the provider now keeps for this tenant."""

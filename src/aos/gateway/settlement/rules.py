@@ -14,7 +14,7 @@ from aos.kit.errors import AosError, Who
 from aos.kit.money import Nanousd
 from aos.ledger import DeadHold, Settlement, SettlementKind
 from aos.messages import Dialect, Reported, TokenUsage
-from aos.usage import AttemptRow, CallRow, CallStatus
+from aos.usage import AttemptRow, CallContent, CallRow, CallStatus, content_of
 
 _REFUSALS: Final = {402: CallStatus.REFUSED_BUDGET, 429: CallStatus.REFUSED_BUDGET}
 _KEPT_BY_PROVIDER: Final = frozenset({Dialect.OPENAI_RESPONSES})
@@ -100,7 +100,9 @@ def call_row(
     )
 
 
-def ending_of(attempt: Attempt, row: AttemptRow, outcome: Outcome, call: CallRow | None) -> Ending:
+def ending_of(
+    progress: Progress, attempt: Attempt, row: AttemptRow, outcome: Outcome, call: CallRow | None
+) -> Ending:
     """The commit that ends an attempt, and with `call` the call."""
     kind = SettlementKind.POST if outcome.spent else SettlementKind.VOID
     price = attempt.candidate.price
@@ -119,8 +121,16 @@ def ending_of(attempt: Attempt, row: AttemptRow, outcome: Outcome, call: CallRow
         call=call,
         attempt=row,
         priced_as=price.model if price is not None else "unknown",
+        content=_content(progress, call),
         made_objects=made,
     )
+
+
+def _content(progress: Progress, call: CallRow | None) -> CallContent | None:
+    if progress.kept is None or call is None:
+        return None
+    asked = progress.incoming.body
+    return content_of(call.id, call.tenant_id, call.created_at, asked, bytes(progress.kept))
 
 
 def _made(row: AttemptRow, reported: Reported) -> tuple[tuple[str, str, str], ...]:

@@ -14,7 +14,7 @@ from aos.infra.errors import DatabaseUnavailable
 from aos.infra.postgres import Database
 from aos.infra.telemetry import Metrics
 from aos.ledger import LedgerAborted, SettlementResult
-from aos.usage import AttemptRow, record
+from aos.usage import AttemptRow, record, record_contents
 
 log = structlog.get_logger("aos.gateway.settlement")
 
@@ -82,6 +82,9 @@ class Settler:
             return [None] * len(endings)
         made = [row for e in endings for row in e.made_objects]
         settled = await end_calls(self._database, settlements, calls, attempts, made)
+        contents = [e.content for e in endings if e.content is not None]
+        if contents:
+            await record_contents(self._database, contents)
         by_hold = {result.hold_id: result for result in settled}
         for result in settled:
             self._admission.settled(result.balances)

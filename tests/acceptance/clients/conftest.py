@@ -133,7 +133,7 @@ def _install() -> None:
     for name in ("package.json", LOCK):
         shutil.copy(HERE / name, CLIENTS / name)
     done = subprocess.run(
-        [npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"],
+        [npm, "ci", "--no-audit", "--no-fund", "--loglevel=error", "--ignore-scripts=false"],
         cwd=CLIENTS,
         capture_output=True,
         text=True,

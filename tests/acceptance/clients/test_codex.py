@@ -117,3 +117,20 @@ async def test_a_search_that_nothing_bounds_is_refused_and_said_to_be(sit: Sit) 
         assert "unbounded_request" in json.dumps(failed)
         assert desk.upstream.received == []
         assert len(await desk.key_calls()) == 1
+
+
+@pytest.mark.slow
+async def test_a_session_that_outgrows_its_window_is_summed_up_and_goes_on(sit: Sit) -> None:
+    """Codex compacts by itself where the provider is not called OpenAI: one more ordinary call."""
+    summary = Turn(Used(500, 80, cache_read=13_000), "The note was shouted.")
+    script = ResponsesScript([TOOL, summary, WORDS])
+    async with sit(script, budget_usd="10") as desk:
+        ended = await ask(desk, "-c model_auto_compact_token_limit=5000")
+        assert ended.status == 0, ended
+        texts = [received.body.decode() for received in desk.upstream.received]
+        assert "CONTEXT CHECKPOINT COMPACTION" in texts[1]
+        assert summary.text in texts[2]
+        calls = await desk.key_calls()
+        assert [Decimal(call["cost_usd"]) for call in calls] == [
+            turn.used.cost(DOLLARS_PER_MILLION) for turn in script.turns
+        ]

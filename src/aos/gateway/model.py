@@ -1,22 +1,15 @@
 """The words of the data path."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
-from aos.budgets import Hold
 from aos.catalog import PriceVersion
 from aos.identity import Caller
 from aos.kit.money import Nanousd
-from aos.ledger import Balance
-from aos.messages import Dialect, Labels, ModelCall, StreamReader
+from aos.messages import Dialect, Labels
 from aos.providers import Ceilings, Provider
-from aos.usage import AttemptRow
-
-if TYPE_CHECKING:
-    from aos.gateway.relay.rules import Pricer
-    from aos.gateway.relay.service import CallerWatch
 
 Headers = list[tuple[bytes, bytes]]
 """Names in lower case, as ASGI has them."""
@@ -112,35 +105,3 @@ class Candidate:
     pico_per_output_token: int
     output_tokens_known: int | None = None
     """The model's own output ceiling, where somebody has published it."""
-
-
-@dataclass(slots=True)
-class Attempt:
-    """One dispatch under one hold. `balances` are the latest known of the claimed accounts."""
-
-    candidate: Candidate
-    hold: Hold
-    number: int
-    created_at: datetime
-    started: float
-    balances: tuple[Balance, ...]
-
-
-@dataclass(slots=True)
-class Progress:
-    """What has become of a call so far: the one mutable thing of the path."""
-
-    incoming: Incoming
-    pricer: "Pricer"
-    watch: "CallerWatch"
-    call: ModelCall | None = None
-    stream: StreamReader | None = None
-    attempts: list[AttemptRow] = field(default_factory=list)
-    first_token_at: float | None = None
-    kept: bytearray | None = None
-    """The answer as it went out, where contents are stored; else None."""
-    answered: bool = False
-    """The status line has left: errors can no longer change it."""
-    recorded: bool = False
-    """The call's row is written, or waits in memory to be."""
-    story: dict[str, Any] = field(default_factory=dict)

@@ -12,12 +12,14 @@ from aos.budgets import Admission, Downgrade
 from aos.gateway.candidates.service import Planner
 from aos.gateway.errors import CallerGone
 from aos.gateway.limits import CONNECT_RETRIES_MAX
-from aos.gateway.model import Attempt, Candidate, Habits, Incoming, Progress, Reply
+from aos.gateway.model import Candidate, Habits, Incoming, Reply
+from aos.gateway.progress.model import Attempt, Progress
 from aos.gateway.relay.rules import cut, failed, told_of
-from aos.gateway.relay.service import CallerWatch, Delivery, Relay
+from aos.gateway.relay.service import Delivery, Relay
 from aos.gateway.settlement.model import Ending, Outcome
 from aos.gateway.settlement.rules import attempt_row, call_row, ending_of, status_of, told
 from aos.gateway.settlement.service import Settler
+from aos.gateway.watch.service import CallerWatch
 from aos.infra.errors import OutboundRefused
 from aos.kit import ids
 from aos.kit.clock import Clock

@@ -16,7 +16,8 @@ from aos.catalog import (
     worst_case,
 )
 from aos.gateway.limits import OUTPUT_TOKENS_FLOOR
-from aos.gateway.model import Candidate, Progress
+from aos.gateway.model import Candidate
+from aos.gateway.progress.model import Progress
 from aos.kit.money import Nanousd
 from aos.messages import Dialect, MediaKind, ModelCall
 from aos.providers import Ceilings, Provider

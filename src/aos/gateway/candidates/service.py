@@ -12,9 +12,10 @@ from aos.gateway.candidates.rules import (
 from aos.gateway.directory.service import Directory
 from aos.gateway.errors import DialectMismatch
 from aos.gateway.limits import CANDIDATES_MAX
-from aos.gateway.model import Attempt, Candidate, Incoming, Progress
+from aos.gateway.model import Candidate, Incoming
 from aos.gateway.objects.service import Objects
-from aos.gateway.relay.rules import Pricer
+from aos.gateway.pricing.rules import Pricer
+from aos.gateway.progress.model import Attempt, Progress
 from aos.gateway.settlement.rules import lost_call
 from aos.identity import Authenticator
 from aos.infra.settings import BudgetSettings

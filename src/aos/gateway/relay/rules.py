@@ -1,10 +1,11 @@
 """Pure: what an answer came to, priced by the model that the provider says it ran."""
 
-from datetime import datetime
 from typing import Final
 
-from aos.catalog import Cost, PriceBook, PriceVersion, Unpriced, billed_context, calculate_cost
-from aos.gateway.model import Attempt, Candidate, Headers
+from aos.catalog import Cost
+from aos.gateway.model import Candidate, Headers
+from aos.gateway.pricing.rules import Pricer
+from aos.gateway.progress.model import Attempt
 from aos.gateway.settlement.model import Outcome
 from aos.kit.errors import AosError
 from aos.kit.money import Nanousd, ceiling, format_usd
@@ -15,38 +16,6 @@ from aos.usage import CallStatus
 _REDIRECT: Final = 300
 _BAD: Final = 400
 _NAME_CHARACTERS_MAX: Final = 512
-
-
-class Pricer:
-    """Prices what was used. Holds the snapshot that was in force when the call came in."""
-
-    def __init__(self, book: PriceBook, tenant_id: str, at: datetime) -> None:
-        self._book = book
-        self._tenant_id = tenant_id
-        self._at = at
-
-    def price_of(self, candidate: Candidate, model: str | None) -> PriceVersion | None:
-        """The price of the model that answered; the asked-for one's where it is not known."""
-        if model is None or model == candidate.model:
-            return candidate.price
-        found = self._book.find_pricing(candidate.prices_of, model, self._at, self._tenant_id)
-        return found or candidate.price
-
-    def bill(
-        self, candidate: Candidate, call: ModelCall, reported: Reported
-    ) -> tuple[Cost, ...] | None:
-        """One bill for each reported iteration; None as soon as one cannot be priced."""
-        context = billed_context(call, reported)
-        bills = []
-        for model, usage in reported.usages:
-            price = self.price_of(candidate, model or reported.model)
-            if price is None:
-                return None
-            try:
-                bills.append(calculate_cost(price, usage, context))
-            except Unpriced:
-                return None
-        return tuple(bills)
 
 
 def answered(

@@ -1,17 +1,11 @@
 """Carries one answer: sends the request, reads or relays what comes back."""
 
-import asyncio
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final
 
-from aos.gateway.errors import CallerGone
-from aos.gateway.limits import (
-    ANSWER_BYTES_MAX,
-    ERROR_BYTES_MAX,
-    ERROR_MESSAGE_CHARACTERS_MAX,
-)
-from aos.gateway.model import Attempt, Headers, Progress, Reply
+from aos.gateway.limits import ANSWER_BYTES_MAX, ERROR_BYTES_MAX, ERROR_MESSAGE_CHARACTERS_MAX
+from aos.gateway.model import Headers, Reply
+from aos.gateway.progress.model import Attempt, Progress
 from aos.gateway.relay.rules import answered, cut, refused_upstream, status_for_caller, told_of
 from aos.gateway.settlement.model import Outcome
 from aos.kit.clock import Clock
@@ -132,52 +126,6 @@ class Relay:
             body,
             another_may_do=answer.status >= _SERVER_ERROR or answer.status == _TOO_MANY,
         )
-
-
-class CallerWatch:
-    """Notices that the caller has left, and ends what `guards` with CallerGone.
-
-    One watcher a call, armed only while waiting for something that costs money or time; what
-    settles money is never interrupted. Built like `asyncio.timeout()`: a cancellation from
-    elsewhere passes through untouched.
-    """
-
-    def __init__(self, reply: Reply) -> None:
-        self._reply = reply
-        self._gone = False
-        self._guarded: asyncio.Task[Any] | None = None
-        self._watcher: asyncio.Future[None] | None = None
-
-    def __enter__(self) -> Self:
-        if self._gone:
-            raise CallerGone("the caller left")
-        if self._watcher is None:
-            self._watcher = asyncio.ensure_future(self._reply.gone())
-            self._watcher.add_done_callback(self._on_gone)
-        self._guarded = asyncio.current_task()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        guarded, self._guarded = self._guarded, None
-        ours = self._gone and kind is asyncio.CancelledError
-        if ours and guarded is not None and guarded.uncancel() <= 0:
-            raise CallerGone("the caller left before the answer was complete") from None
-
-    def close(self) -> None:
-        if self._watcher is not None:
-            self._watcher.remove_done_callback(self._on_gone)
-            self._watcher.cancel()
-
-    def _on_gone(self, watcher: "asyncio.Future[None]") -> None:
-        if not watcher.cancelled():
-            self._gone = True
-            if self._guarded is not None:
-                self._guarded.cancel()
 
 
 async def _as_much_as_comes(answer: UpstreamAnswer) -> bytes:

@@ -7,7 +7,8 @@ import orjson
 
 from aos.gateway.errors import CallerGone
 from aos.gateway.limits import OBJECT_ID_CHARACTERS_MAX
-from aos.gateway.model import Attempt, Candidate, Progress
+from aos.gateway.model import Candidate
+from aos.gateway.progress.model import Attempt, Progress
 from aos.gateway.settlement.model import Ending, Outcome
 from aos.kit import ids
 from aos.kit.errors import AosError, Who

@@ -1,0 +1,1 @@
+"""A call under way: its attempts, its stream, its story so far."""

@@ -1,0 +1,1 @@
+"""Whether anybody is still there to be answered."""

@@ -53,7 +53,11 @@ print(answer.content[0].text)"""
 
 
 def claude_code(url: str, key: str, model: str | None) -> Connection:
-    variables = {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_AUTH_TOKEN": key}
+    variables = {
+        "ANTHROPIC_BASE_URL": url,
+        "ANTHROPIC_AUTH_TOKEN": key,
+        "CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY": "1",
+    }
     if model is not None:
         variables["ANTHROPIC_MODEL"] = model
     return Connection(

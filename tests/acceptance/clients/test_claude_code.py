@@ -1,5 +1,6 @@
 """Claude Code through the gate: a session with a tool, on the books to the nano-dollar."""
 
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -94,6 +95,21 @@ async def test_a_lower_ceiling_makes_do_with_a_small_budget(sit: Sit) -> None:
         assert [received.json()["max_tokens"] for received in desk.upstream.received] == [
             32_000
         ] * 2
+
+
+@pytest.mark.slow
+async def test_its_picker_lists_what_the_key_may_call(sit: Sit) -> None:
+    async with sit(AnthropicScript([TOOL, WORDS]), budget_usd="10") as desk:
+        document = {"version": 1, "aliases": {"our-claude": f"anthropic/{MODEL}"}}
+        await desk.gate.api("POST", "/api/v1/config/apply", {"document": document})
+        names = ["our-claude", MODEL, "gpt-6.1-sol"]
+        await desk.gate.api("PATCH", f"/api/v1/keys/{desk.key.id}", {"models": names})
+        assert (await ask(desk)).status == 0
+        listed = json.loads((desk.home / ".claude/cache/gateway-models.json").read_text())
+        assert [(model["id"], model["display_name"]) for model in listed["models"]] == [
+            ("our-claude", "our-claude"),
+            (MODEL, "Claude Opus 5.5"),
+        ]
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ from aos.infra.errors import (
     PrivateServerFailed,
 )
 from aos.infra.postgres import HomeLock, PrivateServer
-from aos.infra.postgres.binaries import Account, Binaries, reaches
+from aos.infra.postgres.binaries import PACKAGE, Account, Binaries, reaches, wheel_folder
 from aos.infra.postgres.place import find_place, remove_place
 from aos.infra.postgres.postmaster import postmaster
 
@@ -414,7 +414,17 @@ def test_an_ordinary_user_serves_their_own_home() -> None:
         pytest.skip("every other test is this one")
     outer = Path(tempfile.mkdtemp(prefix="aos-user-"))
     outer.chmod(0o777)
-    gives_up_root = "import os; os.setgroups([]); os.setgid(65534); os.setuid(65534)\nserver ="
+    # The checkout may stand where that user cannot look: the programs are put where it can.
+    wheel = wheel_folder()
+    shutil.copytree(wheel, outer / "site" / PACKAGE / wheel.name, symlinks=True)
+    (outer / "site" / PACKAGE / "__init__.py").touch()
+    libraries = wheel.parents[1] / f"{PACKAGE}.libs"
+    if libraries.exists():
+        shutil.copytree(libraries, outer / "site" / libraries.name)
+    gives_up_root = (
+        f"sys.path.insert(0, {str(outer / 'site')!r})\n"
+        "import os; os.setgroups([]); os.setgid(65534); os.setuid(65534)\nserver ="
+    )
     program = USER.replace("sys.stdin.readline()", "").replace("server =", gives_up_root, 1)
     done = subprocess.run(
         [sys.executable, "-c", program, str(outer / "home")],

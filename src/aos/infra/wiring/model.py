@@ -83,4 +83,7 @@ def require_real(ports: Iterable[Port]) -> None:
 def _file(thing: Any) -> str:
     """The source file from the package's folder on: `aos/providers/stub.py`."""
     parts = Path(inspect.getfile(thing)).parts
-    return "/".join(parts[parts.index("aos") :]) if "aos" in parts else parts[-1]
+    if "aos" not in parts:
+        return parts[-1]
+    package = len(parts) - 1 - parts[::-1].index("aos")  # A checkout may be called aos too.
+    return "/".join(parts[package:])

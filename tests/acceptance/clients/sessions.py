@@ -57,16 +57,18 @@ class Script:
     async def __call__(self, request: web.Request, body: bytes) -> web.StreamResponse:
         if request.method != "POST" or request.path != self.path:
             return web.json_response({"error": {"message": f"no {request.path}"}}, status=404)
-        assert json.loads(body)["stream"] is True
+        asked = json.loads(body)
         if self.played == len(self.turns):
             return web.json_response({"error": {"message": "the script is over"}}, status=400)
         turn = self.turns[self.played]
         self.played += 1
+        if not asked.get("stream"):
+            return web.json_response(self.whole(asked["model"], turn), headers=self.headers())
         response = web.StreamResponse(
             headers={"content-type": "text/event-stream; charset=utf-8", **self.headers()}
         )
         await response.prepare(request)
-        for event in self.events(json.loads(body)["model"], turn):
+        for event in self.events(asked["model"], turn):
             line = f"event: {event['type']}\ndata: {json.dumps(event)}\n\n"
             await response.write(line.encode())
         return response
@@ -75,6 +77,10 @@ class Script:
         return {}
 
     def events(self, model: str, turn: Turn) -> Iterator[dict[str, Any]]:
+        raise NotImplementedError
+
+    def whole(self, model: str, turn: Turn) -> dict[str, Any]:
+        """The same answer where no stream was asked for."""
         raise NotImplementedError
 
 
@@ -90,7 +96,31 @@ class AnthropicScript(Script):
         }
 
     def events(self, model: str, turn: Turn) -> Iterator[dict[str, Any]]:
-        message: dict[str, Any] = {
+        message = self._message(model, turn)
+        message["usage"]["output_tokens"] = 1
+        yield {"type": "message_start", "message": message}
+        yield {"type": "ping"}
+        yield from self._thought(0)
+        yield from self._words(1, turn.text)
+        if turn.tool is not None:
+            yield from self._tool(2, turn)
+        yield {
+            "type": "message_delta",
+            "delta": {"stop_reason": _stop_reason(turn), "stop_sequence": None},
+            "usage": {"output_tokens": turn.used.output},
+        }
+        yield {"type": "message_stop"}
+
+    def whole(self, model: str, turn: Turn) -> dict[str, Any]:
+        content: list[dict[str, Any]] = [{"type": "text", "text": turn.text}]
+        if turn.tool is not None:
+            call = {"id": f"toolu_{self.played}", "name": turn.tool, "input": turn.tool_input}
+            content.append({"type": "tool_use", **call})
+        told = {"content": content, "stop_reason": _stop_reason(turn)}
+        return {**self._message(model, turn), **told}
+
+    def _message(self, model: str, turn: Turn) -> dict[str, Any]:
+        return {
             "id": f"msg_{self.played}",
             "type": "message",
             "role": "assistant",
@@ -98,21 +128,8 @@ class AnthropicScript(Script):
             "content": [],
             "stop_reason": None,
             "stop_sequence": None,
-            "usage": self._usage(turn.used) | {"output_tokens": 1},
+            "usage": self._usage(turn.used),
         }
-        yield {"type": "message_start", "message": message}
-        yield {"type": "ping"}
-        yield from self._thought(0)
-        yield from self._words(1, turn.text)
-        if turn.tool is not None:
-            yield from self._tool(2, turn)
-        reason = "end_turn" if turn.tool is None else "tool_use"
-        yield {
-            "type": "message_delta",
-            "delta": {"stop_reason": reason, "stop_sequence": None},
-            "usage": {"output_tokens": turn.used.output},
-        }
-        yield {"type": "message_stop"}
 
     def _thought(self, index: int) -> Iterator[dict[str, Any]]:
         """Adaptive thinking that is not shown: nothing but its signature."""
@@ -152,6 +169,10 @@ class AnthropicScript(Script):
             "output_tokens": used.output,
             "service_tier": "standard",
         }
+
+
+def _stop_reason(turn: Turn) -> str:
+    return "end_turn" if turn.tool is None else "tool_use"
 
 
 class ResponsesScript(Script):

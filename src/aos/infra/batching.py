@@ -47,10 +47,21 @@ class Batcher(Generic[Item, Result]):
             task.add_done_callback(self._tasks.discard)
         return await future
 
-    async def settle(self) -> None:
-        """Wait until nothing is under way. For an orderly stop."""
-        while self._tasks:
+    async def settle(self, seconds_max: float | None = None) -> bool:
+        """Wait until nothing is under way. For an orderly stop.
+
+        After `seconds_max` what is still under way is given up: then False.
+        """
+        try:
+            async with asyncio.timeout(seconds_max):
+                while self._tasks:
+                    await asyncio.wait(self._tasks)
+        except TimeoutError:
+            for task in self._tasks:
+                task.cancel()
             await asyncio.wait(self._tasks)
+            return False
+        return True
 
     async def _drain(self) -> None:
         try:

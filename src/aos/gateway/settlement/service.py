@@ -6,7 +6,11 @@ from collections.abc import Sequence
 import structlog
 
 from aos.budgets import Admission
-from aos.gateway.limits import SETTLEMENT_RETRY_SECONDS, SETTLEMENT_WAIT_SECONDS_MAX
+from aos.gateway.limits import (
+    SETTLEMENT_CLOSE_SECONDS_MAX,
+    SETTLEMENT_RETRY_SECONDS,
+    SETTLEMENT_WAIT_SECONDS_MAX,
+)
 from aos.gateway.settlement.model import Ending
 from aos.gateway.store import end_calls
 from aos.infra.batching import Batcher
@@ -44,8 +48,12 @@ class Settler:
             return None
 
     async def close(self) -> None:
-        """Wait for what is under way: an orderly stop leaves nothing to the reaper."""
-        await self._batcher.settle()
+        """Wait for what is under way: an orderly stop leaves nothing to the reaper.
+
+        Unless the database stays away: whoever reaps next posts the bounds of what is left.
+        """
+        if not await self._batcher.settle(SETTLEMENT_CLOSE_SECONDS_MAX):
+            log.error("settlements_given_up", until="their holds are expired at their bound")
 
     def _count(self, attempt: AttemptRow, model: str) -> None:
         """Metrics count what providers were asked for: an attempt each."""

@@ -103,6 +103,9 @@ DOOR_BACKLOG: Final = 2048
 DOOR_GRACE_SECONDS_MAX: Final = 30
 """How long a stop waits for calls under way."""
 
+DOOR_END_SECONDS_MAX: Final = 5
+"""How long a stop waits for calls that it has cancelled to end."""
+
 FILES_RESERVED: Final = 128
 """Open files that are neither callers nor upstreams."""
 

@@ -1,5 +1,6 @@
 """The server round the protocol: its socket, its signals, its stop."""
 
+import asyncio
 import errno
 import resource
 import socket
@@ -14,6 +15,7 @@ from aos.infra.errors import AddressInUse
 from aos.infra.limits import (
     DOOR_BACKLOG,
     DOOR_CONNECTIONS_MAX,
+    DOOR_END_SECONDS_MAX,
     DOOR_GRACE_SECONDS_MAX,
     DOOR_KEEP_ALIVE_SECONDS,
     FILES_RESERVED,
@@ -95,6 +97,18 @@ class Door(uvicorn.Server):
         await super().startup(sockets)
         if self._on_open is not None:
             self._on_open()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Uvicorn leaves calls running that it has no more patience with: they would lose the
+        ground under them. Cancelled and waited for, they can say what became of them.
+        """
+        await super().shutdown(sockets)
+        calls = set(self.server_state.tasks)
+        for call in calls:
+            if not call.cancelling():
+                call.cancel()
+        if calls:
+            await asyncio.wait(calls, timeout=DOOR_END_SECONDS_MAX)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -15,7 +15,7 @@ from aos.infra.postgres import Database
 from tests.answers import CHAT_COST, every_dialect
 from tests.conftest import rows_as_owner
 from tests.houses import ADMIN_KEY, until
-from tests.servers import Server, serving
+from tests.processes import Server, serving
 from tests.upstreams import FakeProvider, fake_provider, hangs
 
 pytestmark = pytest.mark.slow

@@ -26,6 +26,9 @@ SETTLEMENT_WAIT_SECONDS_MAX: Final = 1.0
 SETTLEMENT_RETRY_SECONDS: Final = 0.25
 """Pause between two tries of a settlement that the database did not take."""
 
+REFUSALS_WAITING_MAX: Final = 1_000
+"""Rows of refused calls that wait in memory for the database to come back."""
+
 SETTLEMENT_CLOSE_SECONDS_MAX: Final = 5.0
 """How long a stop waits for settlements that the database does not take."""
 

@@ -23,7 +23,7 @@ from aos.gateway.watch.service import CallerWatch
 from aos.infra.errors import OutboundRefused
 from aos.kit import ids
 from aos.kit.clock import Clock
-from aos.kit.errors import AosError
+from aos.kit.errors import AosError, Unavailable
 from aos.messages import StreamInvalid, reader
 from aos.providers import AnswerTooLarge, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
 from aos.usage import CallStatus
@@ -195,7 +195,11 @@ class Pipeline:
             return
         progress.recorded = True
         row = call_row(progress, status_of(error), self._clock.monotonic(), told(error))
-        await self._settler.settle(Ending(settlement=None, call=row, attempt=None))
+        ending = Ending(settlement=None, call=row, attempt=None)
+        if isinstance(error, Unavailable):
+            self._settler.file(ending)
+        else:
+            await self._settler.settle(ending)
 
     async def _tell_stream(self, progress: Progress, error: AosError, reply: Reply) -> None:
         """A stream that broke after its status line left: say so in the stream itself."""

@@ -8,6 +8,10 @@ HOLD_NANOUSD_MAX: Final = 1_000_000_000_000_000
 CLOCK_SKEW_SECONDS_MAX: Final = 5.0
 """How far a process's clock may be from the database's; then nothing is admitted."""
 
+HOLD_SECONDS_MAX: Final = 2.5
+"""How long a caller waits for the database to take its hold or refuse it, before it is told that
+the database is away. A dead network says nothing for longer than a caller should wait."""
+
 HOLD_LANES: Final = 1
 """Batches of holds of one process under way at once. Two would wait for each other's accounts, and
 each be smaller: one lane does more calls with less work."""

@@ -16,6 +16,7 @@ from aos.ledger.limits import (
     DOUBTFUL_HOLDS_MAX,
     HOLD_LANES,
     HOLD_NANOUSD_MAX,
+    HOLD_SECONDS_MAX,
     MISMATCHES_MAX,
     PROCESS_KEPT_SECONDS,
     VERIFY_SECONDS_MAX,
@@ -57,7 +58,11 @@ class Ledger:
 
         Raises DatabaseUnavailable.
         """
-        return await store.open_accounts(self._database, openings)
+        try:
+            async with asyncio.timeout(HOLD_SECONDS_MAX):
+                return await store.open_accounts(self._database, openings)
+        except TimeoutError as error:
+            raise DatabaseUnavailable("the database did not answer in time") from error
 
     async def hold(self, request: HoldRequest) -> HoldResult:
         """Take a hold from every claimed account, all or none; concurrent holds share a batch.
@@ -76,10 +81,13 @@ class Ledger:
         if len(self._doubtful) >= DOUBTFUL_HOLDS_MAX:
             raise DatabaseUnavailable("too many holds wait to be taken back; try again soon")
         try:
-            result = await self._holds.submit(request)
-        except asyncio.CancelledError:
+            async with asyncio.timeout(HOLD_SECONDS_MAX):
+                result = await self._holds.submit(request)
+        except (TimeoutError, asyncio.CancelledError) as error:
             # Its batch runs on, and grants a hold that nobody will settle.
             self._doubtful[request.id] = request.tenant_id
+            if isinstance(error, TimeoutError):
+                raise DatabaseUnavailable("the database did not answer in time") from error
             raise
         if isinstance(result, Unavailable):
             raise type(result)(result.message) from result

@@ -22,6 +22,9 @@ PERCENT_MAX: Final = 100
 THRESHOLD_PERCENTS: Final = (50, 75, 90, 100)
 """Booked for every budget, beside its own warning and critical ones."""
 
+CHECK_SECONDS_MAX: Final = 2.0
+"""Longest that a call waits for the book to be checked; then 503."""
+
 BOOK_STALE_SECONDS_MAX: Final = 0.9
 """Age at which the book must be checked against the database unless news of changes is being
 heard: with the time that a check takes, a budget is in force everywhere within one second."""

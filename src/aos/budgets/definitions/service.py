@@ -5,6 +5,7 @@ A verb that takes a transaction works in it and never commits. After the commit 
 second. What the ledger enforces (limit, deletion) holds for all of them from the commit on.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from enum import Enum, auto
@@ -17,7 +18,11 @@ from aos.budgets.definitions.errors import (
     InvalidBudget,
     TooManyBudgets,
 )
-from aos.budgets.definitions.limits import BOOK_STALE_SECONDS_MAX, BUDGETS_PER_TENANT_MAX
+from aos.budgets.definitions.limits import (
+    BOOK_STALE_SECONDS_MAX,
+    BUDGETS_PER_TENANT_MAX,
+    CHECK_SECONDS_MAX,
+)
 from aos.budgets.definitions.model import (
     BreachAction,
     Budget,
@@ -28,6 +33,7 @@ from aos.budgets.definitions.model import (
 from aos.budgets.definitions.rules import BudgetBook
 from aos.identity import OwnBudget, Owner, OwnerKind
 from aos.infra.batching import Batcher
+from aos.infra.errors import DatabaseUnavailable
 from aos.infra.postgres import Changes, Database, Transaction
 from aos.kit import ids
 from aos.kit.clock import Clock
@@ -79,7 +85,11 @@ class Budgets:
 
     async def fresh_book(self) -> BudgetBook:
         """The book, checked against the database. Raises DatabaseUnavailable: no spend unseen."""
-        await self._loads.submit(_Wish.CHECK)
+        try:
+            async with asyncio.timeout(CHECK_SECONDS_MAX):
+                await self._loads.submit(_Wish.CHECK)
+        except TimeoutError as error:
+            raise DatabaseUnavailable("the database did not answer in time") from error
         return self._book
 
     async def refresh(self) -> None:

@@ -7,6 +7,7 @@ import structlog
 
 from aos.budgets import Admission
 from aos.gateway.limits import (
+    REFUSALS_WAITING_MAX,
     SETTLEMENT_CLOSE_SECONDS_MAX,
     SETTLEMENT_RETRY_SECONDS,
     SETTLEMENT_WAIT_SECONDS_MAX,
@@ -34,6 +35,7 @@ class Settler:
         self._database = database
         self._admission = admission
         self._metrics = metrics
+        self._filed: set[asyncio.Task[SettlementResult | None]] = set()
         self._batcher: Batcher[Ending, SettlementResult | None] = Batcher(self._commit, lanes=1)
 
     async def settle(self, ending: Ending) -> SettlementResult | None:
@@ -47,6 +49,17 @@ class Settler:
             log.warning("settlement_delayed", hold=ending.settlement and ending.settlement.hold_id)
             return None
 
+    def file(self, ending: Ending) -> None:
+        """Commit without anybody waiting: for calls that were refused because the database is
+        away. So many wait at most; the rest are told in the log alone, for nothing was spent.
+        """
+        if len(self._filed) >= REFUSALS_WAITING_MAX:
+            log.warning("refusal_not_filed", call=ending.call and ending.call.id)
+            return
+        task = asyncio.create_task(self._batcher.submit(ending))
+        self._filed.add(task)
+        task.add_done_callback(self._filed.discard)
+
     async def close(self) -> None:
         """Wait for what is under way: an orderly stop leaves nothing to the reaper.
 
@@ -54,6 +67,8 @@ class Settler:
         """
         if not await self._batcher.settle(SETTLEMENT_CLOSE_SECONDS_MAX):
             log.error("settlements_given_up", until="their holds are expired at their bound")
+            for task in self._filed:
+                task.cancel()
 
     def _count(self, attempt: AttemptRow, model: str) -> None:
         """Metrics count what providers were asked for: an attempt each."""

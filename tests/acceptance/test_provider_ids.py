@@ -7,7 +7,7 @@ from aiohttp import web
 
 from aos.identity import Keys, KeyTerms, Scope, Tenants
 from aos.kit import ids
-from tests.answers import every_dialect, response, response_events
+from tests.answers import every_dialect, message, response, response_events
 from tests.houses import Gate, Key
 from tests.upstreams import FakeProvider, answers, streams
 
@@ -97,3 +97,31 @@ async def test_reasoning_that_the_caller_keeps_itself_is_nobodys(
     status, _, _ = await gate.call(body, "/v1/responses", **ours.headers)
     assert status == 200
     assert provider.received[0].json() == body
+
+
+async def test_an_answer_that_is_not_stored_is_not_remembered(
+    gate: Gate, provider: FakeProvider
+) -> None:
+    ours = await gate.key()
+    provider.handler = answers(response("resp_gone"))
+    await gate.call({**ASKED, "store": False}, "/v1/responses", **ours.headers)
+    following = {**ASKED, "previous_response_id": "resp_gone"}
+    status, _, told = await gate.call(following, "/v1/responses", **ours.headers)
+    assert (status, told["error"]["code"]) == (404, "unknown_object")
+    assert len(provider.received) == 1
+
+
+async def test_a_container_can_be_used_again_by_its_tenant_alone(
+    gate: Gate, provider: FakeProvider
+) -> None:
+    ours, theirs = await gate.key(), await key_of_another_tenant(gate)
+    asked = {"model": "claude-sonnet-4-6", "max_tokens": 9, "messages": []}
+    held = {"id": "container_1", "expires_at": "2030-01-01T00:00:00Z"}
+    provider.handler = answers({**message(), "container": held})
+    await gate.call(asked, "/v1/messages", **ours.headers)
+    again = {**asked, "container": "container_1"}
+    status, _, _ = await gate.call(again, "/v1/messages", **theirs.headers)
+    assert status == 404
+    status, _, _ = await gate.call(again, "/v1/messages", **ours.headers)
+    assert status == 200
+    assert [received.json() for received in provider.received] == [asked, again]

@@ -14,12 +14,10 @@ from aos.kit import ids
 from aos.kit.errors import AosError, Who
 from aos.kit.money import Nanousd
 from aos.ledger import DeadHold, Settlement, SettlementKind
-from aos.messages import Dialect, Reported, TokenUsage
+from aos.messages import Dialect, ModelCall, Reported, TokenUsage
 from aos.usage import AttemptRow, CallContent, CallRow, CallStatus, content_of
 
 _REFUSALS: Final = {402: CallStatus.REFUSED_BUDGET, 429: CallStatus.REFUSED_BUDGET}
-_KEPT_BY_PROVIDER: Final = frozenset({Dialect.OPENAI_RESPONSES})
-"""Dialects whose answers the provider keeps under their id."""
 _LOST_FIELDS: Final = (
     "id", "tenant_id", "created_at", "key_id", "dialect", "model_requested", "stream", "agent_id",
     "team_id", "user_id", "run_id", "workflow", "session_id", "end_user", "service_tier", "tags",
@@ -108,9 +106,8 @@ def ending_of(
     kind = SettlementKind.POST if outcome.spent else SettlementKind.VOID
     price = attempt.candidate.price
     made: tuple[tuple[str, str, str], ...] = ()
-    reported = outcome.reported
-    if call is not None and call.dialect in _KEPT_BY_PROVIDER and reported:
-        made = _made(row, reported)
+    if call is not None and progress.call is not None and outcome.reported:
+        made = _made(progress.call, row, outcome.reported)
     return Ending(
         settlement=Settlement(
             hold_id=attempt.hold.id,
@@ -134,13 +131,24 @@ def _content(progress: Progress, call: CallRow | None) -> CallContent | None:
     return content_of(call.id, call.tenant_id, call.created_at, asked, bytes(progress.kept))
 
 
-def _made(row: AttemptRow, reported: Reported) -> tuple[tuple[str, str, str], ...]:
+def _made(call: ModelCall, row: AttemptRow, reported: Reported) -> tuple[tuple[str, str, str], ...]:
     """What the provider keeps from now on. A name that no path could hold is no name."""
+    names: tuple[str | None, ...] = reported.object_ids
+    if _keeps_answer(call):
+        names = (reported.response_id, *names)
     return tuple(
         (row.tenant_id, row.provider, named)
-        for named in (reported.response_id, *reported.object_ids)
+        for named in names
         if named and len(named) <= OBJECT_ID_CHARACTERS_MAX and named.isprintable()
     )
+
+
+def _keeps_answer(call: ModelCall) -> bool:
+    """Whether a later call can name this answer. Coding clients say no, and save a row a turn."""
+    if call.dialect is Dialect.OPENAI_RESPONSES:
+        start, end = call.places.get("store", (0, 0))
+        return call.body[start:end] != b"false"
+    return "thread" in call.places
 
 
 def status_of(error: AosError) -> CallStatus:

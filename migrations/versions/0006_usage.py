@@ -189,32 +189,6 @@ SELECT id, call_id, run_id, agent_id, tenant_id, provider, model, input_tokens, 
 FROM aos.call_attempts;
 GRANT SELECT ON aos.llm_costs TO aos_app;
 
--- What was asked and answered: empty unless AOS_STORE_PROMPTS is set. Redacted before it comes here.
-CREATE TABLE aos.call_contents (
-  call_id text NOT NULL,
-  created_at timestamptz NOT NULL,
-  tenant_id text NOT NULL,
-  request text NOT NULL,
-  answer text NOT NULL,
-  cut boolean NOT NULL,
-  PRIMARY KEY (call_id, created_at)
-) PARTITION BY RANGE (created_at);
-ALTER TABLE aos.call_contents ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON aos.call_contents FOR SELECT TO aos_app
-  USING (tenant_id = aos.current_tenant());
-GRANT SELECT ON aos.call_contents TO aos_app;
-
-CREATE FUNCTION aos.usage_record_contents(contents json) RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, aos AS $$
-  INSERT INTO aos.call_contents (call_id, created_at, tenant_id, request, answer, cut)
-  SELECT call_id, created_at, tenant_id, request, answer, cut
-  FROM json_to_recordset(contents) AS row (call_id text, created_at timestamptz, tenant_id text,
-    request text, answer text, cut boolean)
-  ON CONFLICT DO NOTHING;
-$$;
-GRANT EXECUTE ON FUNCTION aos.usage_record_contents(json) TO aos_app;
-
-SELECT aos.ensure_partitions('call_contents');
 SELECT aos.ensure_partitions('calls');
 SELECT aos.ensure_partitions('call_attempts');
 

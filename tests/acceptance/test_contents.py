@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import psycopg
 import pytest
 
 from aos.infra.postgres import Database
@@ -59,3 +60,22 @@ async def test_where_the_setting_says_so_they_are_kept_without_keys(
     assert ("word" if stream else "Hello!") in content["answer"].replace("\\u00f6", "o")
     assert not content["cut"]
     assert SECRET not in written
+
+
+async def test_a_text_that_cannot_be_kept_fails_no_call(priced_url: str) -> None:
+    async with (
+        fake_provider(by_dialect) as provider,
+        open_gate(priced_url, provider.url, AOS_STORE_PROMPTS="1") as gate,
+    ):
+        database = gate.house.core.database
+        async with await psycopg.AsyncConnection.connect(database.url, autocommit=True) as owner:
+            await owner.execute(
+                "CREATE OR REPLACE FUNCTION aos.usage_record_contents(contents json) RETURNS void"
+                " LANGUAGE plpgsql AS $$ BEGIN RAISE 'broken'; END $$"
+            )
+        key = await gate.key()
+        status, _, _ = await gate.call(BODY, **key.headers)
+        (call,) = await gate.ended(key)
+        await gate.at_rest()
+    assert status == 200
+    assert call["status"] == "ok"

@@ -1,7 +1,7 @@
 """What happened: a row a call, a row an attempt. Writes rows it is given; computes no money."""
 
 from aos.usage.contents import CallContent, content_of, find_content, record_contents
-from aos.usage.errors import CallNotFound
+from aos.usage.errors import CallNotFound, ContentsNotKept
 from aos.usage.limits import CONTENT_BYTES_MAX
 from aos.usage.model import (
     AttemptRow,
@@ -32,6 +32,7 @@ __all__ = [
     "CallNotFound",
     "CallRow",
     "CallStatus",
+    "ContentsNotKept",
     "Spend",
     "content_of",
     "encoded_rows",

@@ -3,10 +3,21 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from aos.catalog import Catalog, Model
+from aos.gateway.directory.rules import has_path
 from aos.gateway.limits import RESOLUTIONS_KEPT_MAX
 from aos.messages import Dialect
 from aos.providers import Provider, Registry
-from aos.routing import Hints, RouteBook, Target, Upstream, resolve_for
+from aos.routing import (
+    Hints,
+    ModelAmbiguous,
+    ModelNotFound,
+    ProviderNotConfigured,
+    RouteBook,
+    Target,
+    TenantRoutes,
+    Upstream,
+    resolve_for,
+)
 
 MakeProvider = Callable[[str, Upstream], Provider]
 """(tenant id, declaration) → the upstream as something to call."""
@@ -96,19 +107,29 @@ class Directory:
         """What this tenant can call: (name, first target, display name), aliases first."""
         routes = self._routes.of(tenant_id)
         for alias in routes.aliases:
-            yield alias, self.resolve(tenant_id, alias)[0], alias
+            try:
+                first = self.resolve(tenant_id, alias)[0]
+            except (ModelNotFound, ProviderNotConfigured, ModelAmbiguous):
+                continue  # A call of it is told why; a list names what can be called.
+            yield alias, first, alias
         for upstream in routes.upstreams.values():
             for declared in upstream.models:
                 yield declared.id, Target(upstream.id, declared.id), declared.id
+        for target, model in self._catalogued(routes):
+            if has_path(model.id):
+                yield model.id, target, model.name
+
+    def _catalogued(self, routes: TenantRoutes) -> Iterator[tuple[Target, Model]]:
+        """Models of the catalogue whose provider is configured here, or stood in for."""
         if self._stand_in is None:
             for provider in self._environment.values():
                 seller = provider.config.price_provider or provider.config.id
                 for model in self._catalog.book.models(seller):
-                    yield model.id, Target(provider.config.id, model.id), model.name
+                    yield Target(provider.config.id, model.id), model
         elif not routes.upstreams:
             for model in self._catalog.book.models():
                 if model.provider in self._hints.variables:
-                    yield model.id, Target(self._stand_in, model.id, model.provider), model.name
+                    yield Target(self._stand_in, model.id, model.provider), model
 
     def _known_names(self) -> Iterator[str]:
         return (model.id for model in self._catalog.book.models())

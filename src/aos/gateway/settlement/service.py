@@ -19,7 +19,7 @@ from aos.infra.errors import DatabaseUnavailable
 from aos.infra.postgres import Database
 from aos.infra.telemetry import Metrics
 from aos.ledger import LedgerAborted, SettlementResult
-from aos.usage import AttemptRow, record, record_contents
+from aos.usage import AttemptRow, CallContent, ContentsNotKept, record, record_contents
 
 log = structlog.get_logger("aos.gateway.settlement")
 
@@ -95,6 +95,15 @@ class Settler:
             except DatabaseUnavailable:
                 await asyncio.sleep(SETTLEMENT_RETRY_SECONDS)
 
+    async def _keep(self, contents: Sequence[CallContent]) -> None:
+        """One try: the money is settled by now, and no caller waits or fails for a kept text."""
+        if not contents:
+            return
+        try:
+            await record_contents(self._database, contents)
+        except (ContentsNotKept, DatabaseUnavailable) as error:
+            log.warning("contents_not_kept", calls=len(contents), error=error.message)
+
     async def _commit_once(self, endings: Sequence[Ending]) -> list[SettlementResult | None]:
         settlements = [e.settlement for e in endings if e.settlement is not None]
         calls = [e.call for e in endings if e.call is not None]
@@ -105,9 +114,7 @@ class Settler:
             return [None] * len(endings)
         made = [row for e in endings for row in e.made_objects]
         settled = await end_calls(self._database, settlements, calls, attempts, made)
-        contents = [e.content for e in endings if e.content is not None]
-        if contents:
-            await record_contents(self._database, contents)
+        await self._keep([e.content for e in endings if e.content is not None])
         by_hold = {result.hold_id: result for result in settled}
         for result in settled:
             self._admission.settled(result.balances)

@@ -252,6 +252,7 @@ async def test_an_answer_without_usage_posts_the_bound(
     story = await gate.story(headers)
     assert story["estimated"] is True
     assert story["cost_usd"] == hold_of(story)
+    assert story["status"] == ("upstream_error" if "error" in answer else "ok")
 
 
 async def test_an_answer_that_is_no_json_posts_the_bound(
@@ -265,6 +266,7 @@ async def test_an_answer_that_is_no_json_posts_the_bound(
     assert (status, body) == (200, b"\xff\xfe not json")
     story = await gate.story(headers)
     assert (story["estimated"], story["cost_usd"]) == (True, hold_of(story))
+    assert (story["status"], story["error"]["code"]) == ("upstream_error", "upstream_error")
 
 
 @pytest.mark.parametrize("stream", [False, True])

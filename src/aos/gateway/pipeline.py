@@ -165,8 +165,6 @@ class Pipeline:
         return deque(self._planner.for_model(progress.incoming, call, downgrade.model))
 
     def _cut(self, progress: Progress, attempt: Attempt, error: BaseException) -> Outcome:
-        call = progress.call
-        assert call is not None
         if isinstance(error, CallerGone | asyncio.CancelledError):
             status = CallStatus.CANCELLED
         else:
@@ -174,7 +172,7 @@ class Pipeline:
         failure: dict[str, object] = {"code": "shutting_down"}
         if isinstance(error, AosError):
             failure = told(error)
-        return cut(attempt, call, status, progress.stream, failure)
+        return cut(progress, attempt, status, failure)
 
     async def _end(
         self, progress: Progress, attempt: Attempt, outcome: Outcome, *, last: bool

@@ -15,7 +15,10 @@ from aos.usage import AttemptRow
 
 @dataclass(slots=True)
 class Attempt:
-    """One dispatch under one hold. `balances` are the latest known of the claimed accounts."""
+    """One dispatch under one hold. `balances` are the latest known of the claimed accounts.
+
+    `upstream_status` and `upstream_request_id` are there once an upstream has begun to answer.
+    """
 
     candidate: Candidate
     hold: Hold
@@ -23,6 +26,8 @@ class Attempt:
     created_at: datetime
     started: float
     balances: tuple[Balance, ...]
+    upstream_status: int | None = None
+    upstream_request_id: str | None = None
 
 
 @dataclass(slots=True)

@@ -5,11 +5,11 @@ from typing import Final
 from aos.catalog import Cost
 from aos.gateway.model import Candidate, Headers
 from aos.gateway.pricing.rules import Pricer
-from aos.gateway.progress.model import Attempt
+from aos.gateway.progress.model import Attempt, Progress
 from aos.gateway.settlement.model import Outcome
 from aos.kit.errors import AosError
 from aos.kit.money import Nanousd, ceiling, format_usd
-from aos.messages import ModelCall, Reported, StreamReader, TokenUsage
+from aos.messages import ModelCall, Reported, TokenUsage
 from aos.providers import estimate_cut
 from aos.usage import CallStatus
 
@@ -28,18 +28,7 @@ def answered(
         error = {"code": "upstream_error", "message": fault}
     bills = pricer.bill(attempt.candidate, call, reported)
     if bills is None:
-        # The cap must trip all the same: what was held for it is posted, the cost stays unknown.
-        bounded = attempt.candidate.bound is not None
-        return Outcome(
-            status,
-            posted=attempt.hold.amount if bounded else Nanousd(0),
-            cost=None,
-            spent=True,
-            estimated=bounded,
-            usage=reported.usage,
-            reported=reported,
-            error=error,
-        )
+        return _unpriced(attempt, status, reported, error)
     amount = Nanousd(sum(bill.amount for bill in bills))
     return Outcome(
         status,
@@ -55,19 +44,23 @@ def answered(
 
 
 def cut(
+    progress: Progress,
     attempt: Attempt,
-    call: ModelCall,
     status: CallStatus,
-    stream: StreamReader | None,
     error: dict[str, object] | None = None,
+    said: Reported | None = None,
 ) -> Outcome:
-    """An answer without its usage: post the most that it can have cost, marked estimated."""
-    candidate = attempt.candidate
-    reported = stream.reported if stream is not None else Reported()
+    """An answer without its usage: post the most that it can have cost, marked estimated.
+
+    `said` is what a whole answer told all the same; a stream knows how far it came.
+    """
+    candidate, call, stream = attempt.candidate, progress.call, progress.stream
+    assert call is not None
+    reported = said or (stream.reported if stream is not None else Reported())
+    if candidate.price is None:
+        return _unpriced(attempt, status, reported, error)
     if candidate.bound is None:
-        return Outcome(
-            status, posted=Nanousd(0), cost=None, spent=True, estimated=True, error=error
-        )
+        return _unbounded(progress, attempt, status, reported, error)
     usage = estimate_cut(
         call,
         candidate.ceilings,
@@ -85,7 +78,50 @@ def cut(
         estimated=True,
         usage=usage,
         reported=reported,
-        price_id=candidate.price.id if candidate.price else None,
+        price_id=candidate.price.id,
+        error=error,
+    )
+
+
+def _unpriced(
+    attempt: Attempt, status: CallStatus, reported: Reported, error: dict[str, object] | None
+) -> Outcome:
+    """A cap must trip all the same: what was held is posted, and the cost stays unknown."""
+    return Outcome(
+        status,
+        posted=attempt.hold.amount,
+        cost=None,
+        spent=True,
+        estimated=True,
+        usage=reported.usage,
+        reported=reported,
+        error=error,
+    )
+
+
+def _unbounded(
+    progress: Progress,
+    attempt: Attempt,
+    status: CallStatus,
+    reported: Reported,
+    error: dict[str, object] | None,
+) -> Outcome:
+    """Nothing bounds what it has cost: the reserve, or what it has told so far if that is more."""
+    assert progress.call is not None
+    bills = progress.pricer.bill(attempt.candidate, progress.call, reported)
+    price = attempt.candidate.price
+    if bills is None or price is None:
+        return _unpriced(attempt, status, reported, error)
+    amount = Nanousd(max(attempt.hold.amount, sum(bill.amount for bill in bills)))
+    return Outcome(
+        status,
+        posted=amount,
+        cost=amount,
+        spent=True,
+        estimated=True,
+        usage=reported.usage,
+        reported=reported,
+        price_id=price.id,
         error=error,
     )
 
@@ -116,15 +152,13 @@ def _lines(bills: tuple[Cost, ...]) -> tuple[dict[str, object], ...]:
     )
 
 
-def refused_upstream(error: dict[str, object], status: int, request_id: str | None) -> Outcome:
+def refused_upstream(error: dict[str, object]) -> Outcome:
     """The upstream answered with an error: it bills nothing for that."""
     return Outcome(
         CallStatus.UPSTREAM_ERROR,
         posted=Nanousd(0),
         cost=Nanousd(0),
         spent=False,
-        upstream_status=status,
-        upstream_request_id=request_id,
         error=error,
     )
 

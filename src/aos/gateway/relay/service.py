@@ -9,7 +9,7 @@ from aos.gateway.progress.model import Attempt, Progress
 from aos.gateway.relay.rules import answered, cut, refused_upstream, status_for_caller, told_of
 from aos.gateway.settlement.model import Outcome
 from aos.kit.clock import Clock
-from aos.messages import reader
+from aos.messages import Reported, reader
 from aos.providers import (
     UpstreamAnswer,
     UpstreamBroken,
@@ -23,6 +23,7 @@ from aos.usage import CONTENT_BYTES_MAX, CallStatus
 _REDIRECT: Final = 300
 _SERVER_ERROR: Final = 500
 _TOO_MANY: Final = 429
+_NO_ANSWER: Final = "the upstream answered 200 with what cannot be read or is an error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ class Relay:
     ) -> Delivery:
         """Raises the upstream's typed errors; `progress.stream` tells how far a stream came."""
         answer = await self._upstreams.send(attempt.candidate.provider, request)
+        attempt.upstream_status = answer.status
+        attempt.upstream_request_id = _request_id(answer)
         ended = False
         try:
             if answer.status >= _REDIRECT:
@@ -74,10 +77,8 @@ class Relay:
         if progress.kept is not None:
             progress.kept += body
         reported = reader(call.dialect).read_answer(body)
-        if reported.usages:
-            outcome = answered(progress.pricer, attempt, call, reported)
-        else:
-            outcome = cut(attempt, call, CallStatus.OK, None)
+        fault = None if reported.complete else _NO_ANSWER
+        outcome = _outcome(progress, attempt, reported, fault)
         return Delivery(outcome, answer.status, relayed_headers(answer.headers), body)
 
     async def _stream(
@@ -104,14 +105,7 @@ class Relay:
         reported, fault = stream.reported, stream.upstream_error
         if not reported.complete and fault is None:
             raise UpstreamBroken("the upstream ended its stream before it was complete")
-        if reported.usages:
-            outcome = answered(progress.pricer, attempt, call, reported, fault)
-        else:
-            status = CallStatus.UPSTREAM_ERROR if fault else CallStatus.OK
-            error: dict[str, object] | None = None
-            if fault:
-                error = {"code": "upstream_error", "message": fault}
-            outcome = cut(attempt, call, status, stream, error)
+        outcome = _outcome(progress, attempt, reported, fault)
         return Delivery(outcome, answer.status, [], rest)
 
     async def _refusal(self, answer: UpstreamAnswer) -> Delivery:
@@ -120,12 +114,28 @@ class Relay:
         message = body[:ERROR_MESSAGE_CHARACTERS_MAX].decode("utf-8", "replace")
         error = {"code": "upstream_error", "status": answer.status, "message": message}
         return Delivery(
-            refused_upstream(error, answer.status, _request_id(answer)),
+            refused_upstream(error),
             status_for_caller(answer.status),
             relayed_headers(answer.headers),
             body,
             another_may_do=answer.status >= _SERVER_ERROR or answer.status == _TOO_MANY,
         )
+
+
+def _outcome(
+    progress: Progress, attempt: Attempt, reported: Reported, fault: str | None
+) -> Outcome:
+    """What an answer that was read to its end came to; `fault` is an error it ended with.
+
+    A fault may leave the usage half told: enough within a bound, not where there is none.
+    """
+    assert progress.call is not None
+    if reported.usages and (fault is None or attempt.candidate.bound is not None):
+        return answered(progress.pricer, attempt, progress.call, reported, fault)
+    if fault is None:
+        return cut(progress, attempt, CallStatus.OK, said=reported)
+    error: dict[str, object] = {"code": "upstream_error", "message": fault}
+    return cut(progress, attempt, CallStatus.UPSTREAM_ERROR, error, reported)
 
 
 async def _as_much_as_comes(answer: UpstreamAnswer) -> bytes:

@@ -26,8 +26,6 @@ class Outcome:
     reported: Reported | None = None
     cost_lines: tuple[dict[str, object], ...] = ()
     price_id: str | None = None
-    upstream_status: int | None = None
-    upstream_request_id: str | None = None
     error: dict[str, object] | None = None
 
 

@@ -75,6 +75,10 @@ def test_a_backup_comes_back(database_url: str, tmp_path: Path) -> None:
     written = run(database_url, "backup", str(file), "--json")
     assert written.returncode == 0, written.stderr
     assert json.loads(written.stdout)["file"] == str(file)
+    again = run(database_url, "backup", str(file))
+    assert again.returncode == 1
+    assert "--force" in again.stderr
+    assert run(database_url, "backup", str(file), "--force").returncode == 0
     with psycopg.connect(database_url) as connection:
         connection.execute("SET ROLE aos_owner")
         connection.execute("DELETE FROM aos.tenants WHERE id = 'ten_kept'")

@@ -12,6 +12,7 @@ from aos.identity import (
     KeyTerms,
     Scope,
     ensure_admin_key,
+    restore_admin_key,
 )
 from aos.identity.errors import KeyManagedElsewhere
 from aos.infra.postgres import Database
@@ -73,7 +74,7 @@ async def test_two_first_starts_at_once_make_one_key(
 async def test_a_second_home_gets_no_second_key(database: Database, tmp_path: Path) -> None:
     await ensure_admin_key(database, tmp_path / "one", None)
     other = await ensure_admin_key(database, tmp_path / "two", None)
-    assert (other.secret, other.created) == (None, False)
+    assert (other.secret, other.path, other.created) == (None, None, False)
     assert not (tmp_path / "two" / "admin-key").exists()
 
 
@@ -172,3 +173,35 @@ async def test_a_name_that_is_taken_is_no_obstacle(
     assert await works(database, made.secret or "")
     await ensure_admin_key(database, tmp_path, FIRST)
     assert await works(database, FIRST)
+
+
+async def test_what_was_restored_into_a_home_without_a_key_gets_one_beside_its_own(
+    database: Database, tmp_path: Path
+) -> None:
+    old = await ensure_admin_key(database, tmp_path / "old", None)
+    made = await restore_admin_key(database, tmp_path / "new", SystemClock())
+    assert made.created
+    assert made.secret
+    assert made.path == tmp_path / "new" / "admin-key"
+    assert made.path.read_text() == made.secret + "\n"
+    assert made.path.stat().st_mode & 0o777 == 0o600
+    assert old.secret
+    assert await works(database, made.secret)
+    assert await works(database, old.secret)
+    found = await ensure_admin_key(database, tmp_path / "new", None)
+    assert (found.secret, found.path) == (made.secret, made.path)
+
+
+async def test_a_home_that_has_a_key_keeps_it_when_a_backup_is_restored(
+    database: Database, keys: Keys, tmp_path: Path
+) -> None:
+    await ensure_admin_key(database, tmp_path / "old", None)
+    (tmp_path / "admin-key").write_text("aos_sk_" + "k" * 40)
+    kept = await restore_admin_key(database, tmp_path, SystemClock())
+    assert (kept.secret, kept.created) == ("aos_sk_" + "k" * 40, False)
+    assert await works(database, kept.secret or "")
+    assert await restore_admin_key(database, tmp_path, SystemClock()) == kept
+    await revoke_all(database, keys)
+    fresh = await restore_admin_key(database, tmp_path, SystemClock())
+    assert fresh.created, "a revoked key is never revived"
+    assert await works(database, fresh.secret or "")

@@ -11,6 +11,10 @@ from aos.routing import Upstream
 
 _EXAMPLE: Final = '{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}'
 
+_LOST_KEY: Final = """\
+                  Set AOS_KEY to it. If nobody has it any more: start once with AOS_API_KEY set to
+                  a long random text, which then is an admin key too"""
+
 
 def banner(settings: Settings, port: int, key: AdminKey, registry: Registry) -> str:
     """Address, key, who answers, and one command to try."""
@@ -20,13 +24,7 @@ def banner(settings: Settings, port: int, key: AdminKey, registry: Registry) -> 
         answers = "the built-in stub (no provider has a key: answers are made up, and say so)"
     else:
         answers = names
-    if key.created and key.secret is not None and key.path is not None:
-        told = f"{key.secret}   (shown once; kept in {key.path})"
-    elif key.path is not None:
-        told = f"kept in {key.path}"
-    else:
-        told = "as AOS_API_KEY says"
-    secret = f"$(cat {key.path})" if key.path is not None else "$AOS_API_KEY"
+    told, secret = _told_of(key)
     return "\n".join(
         [
             "",
@@ -42,6 +40,16 @@ def banner(settings: Settings, port: int, key: AdminKey, registry: Registry) -> 
             "",
         ]
     )
+
+
+def _told_of(key: AdminKey) -> tuple[str, str]:
+    """What is said of the admin key, and how a shell reads it."""
+    if key.path is not None:
+        shown = f"{key.secret}   (shown once; kept in {key.path})" if key.created else None
+        return shown or f"kept in {key.path}", f"$(cat {key.path})"
+    if key.secret is not None:
+        return "as AOS_API_KEY says", "$AOS_API_KEY"
+    return f"made before, and not kept in this home.\n{_LOST_KEY}", "$AOS_KEY"
 
 
 def _shown_host(host: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import structlog
 
@@ -26,7 +26,7 @@ from aos.gateway.objects.service import Objects
 from aos.gateway.pipeline import Pipeline
 from aos.gateway.relay.service import Relay
 from aos.gateway.settlement.service import Settler
-from aos.identity import Authenticator
+from aos.identity import OPERATOR_TENANT, Authenticator
 from aos.infra.outbound import guarded_connector
 from aos.infra.postgres import Changes, Database
 from aos.infra.settings import Settings
@@ -44,8 +44,6 @@ from aos.providers import (
 from aos.routing import RouteBook, Upstream
 
 log = structlog.get_logger("aos.app")
-
-OPERATOR_TENANT: Final = "default"
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ def backup(
         Path | None, typer.Argument(help="Where to write; default aos-<time>.backup here.")
     ] = None,
     *,
+    force: Annotated[bool, typer.Option(help="Replace a file that is there.")] = False,
     as_json: Json = False,
 ) -> None:
     """Write everything to one file, while the gateway runs."""
@@ -63,6 +64,8 @@ def backup(
     from aos.kit.clock import SystemClock
 
     target = file or Path(f"aos-{SystemClock().now():%Y%m%dT%H%M%SZ}.backup")
+    if target.exists() and not force:
+        raise CommandFailed(f"{target} is there already; --force replaces it")
     with open_database() as url:
         made = run(url, target.absolute())
     if as_json:
@@ -93,12 +96,46 @@ def restore(
     with open_database() as url:
         restored = run(url, file.absolute(), replace=replace)
         migrate_now(url)
+        made = _own_admin_key(url)
     if as_json:
         print_json(
-            {"revision": restored.revision, "tables": restored.tables, "rows": restored.rows}
+            {
+                "revision": restored.revision,
+                "tables": restored.tables,
+                "rows": restored.rows,
+                "admin_key_file": None if made is None else str(made),
+            }
         )
+        return
+    print(f"restored {restored.tables} tables, {restored.rows} rows, of {restored.revision}")
+    if made is not None:
+        print(f"an admin key of this home is kept in {made}; the backup's keys work as before")
     else:
-        print(f"restored {restored.tables} tables, {restored.rows} rows, of {restored.revision}")
+        print("its keys are those of the backup")
+
+
+def _own_admin_key(url: str) -> Path | None:
+    """The file with a key to what was restored; None where the database is not this home's own."""
+    import asyncio
+
+    from aos.identity import restore_admin_key
+    from aos.infra.postgres import Database
+    from aos.infra.settings import Settings
+    from aos.kit.clock import SystemClock
+
+    settings = Settings()
+    if settings.database.url is not None or settings.server.admin_key is not None:
+        return None
+
+    async def run() -> Path | None:
+        database = await Database(url).open()
+        try:
+            home = settings.server.home_path
+            return (await restore_admin_key(database, home, SystemClock())).path
+        finally:
+            await database.close()
+
+    return asyncio.run(run())
 
 
 @ledger.command()

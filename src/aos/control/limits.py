@@ -15,6 +15,3 @@ IDEMPOTENCY_KEY_LENGTH_MAX: Final = 200
 
 INSTANT_MAX_YEAR: Final = 2200
 """Latest year of an instant that a request may name: any later one is a slip."""
-
-OPERATOR_TENANT: Final = "default"
-"""Whose administrators run this installation: they alone may do what concerns every tenant."""

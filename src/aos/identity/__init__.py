@@ -4,7 +4,7 @@ Turns a secret into a Caller within microseconds and forgets it within a second 
 Refuses to take a user, team or tenant from the caller's word: the key says who calls.
 """
 
-from aos.identity.admin.service import ensure_admin_key
+from aos.identity.admin.service import ensure_admin_key, restore_admin_key
 from aos.identity.agents.service import Agents
 from aos.identity.errors import (
     AdminKeyRefused,
@@ -31,6 +31,7 @@ from aos.identity.limits import (
     LABEL_LENGTH_MAX,
     MODELS_MAX,
     NAME_LENGTH_MAX,
+    OPERATOR_TENANT,
     RATE_MAX,
     TAG_NAME_LENGTH_MAX,
     TAG_VALUE_LENGTH_MAX,
@@ -69,6 +70,7 @@ __all__ = [
     "LABEL_LENGTH_MAX",
     "MODELS_MAX",
     "NAME_LENGTH_MAX",
+    "OPERATOR_TENANT",
     "RATE_MAX",
     "TAGS_MAX",
     "TAG_NAME_LENGTH_MAX",
@@ -115,4 +117,5 @@ __all__ = [
     "ensure_admin_key",
     "key_from_headers",
     "labels_from_headers",
+    "restore_admin_key",
 ]

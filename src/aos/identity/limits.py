@@ -53,3 +53,6 @@ GRACE_SECONDS_MAX: Final = 30 * 24 * 3600
 
 BUDGET_CENTS_MAX: Final = 100_000_000_000
 """Largest lifetime budget of an agent: a billion dollars."""
+
+OPERATOR_TENANT: Final = "default"
+"""Whose administrators run this installation: they alone may do what concerns every tenant."""

@@ -116,9 +116,9 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class AdminKey:
-    """The admin key after a start. `secret` is None where only a digest of it is known.
+    """The admin key after a start. `path` is the file that keeps it; None where AOS_API_KEY does.
 
-    `path` is the file that keeps it; None where AOS_API_KEY does.
+    Both are None where the database has an admin key that this home does not hold.
     """
 
     secret: str | None = field(repr=False)

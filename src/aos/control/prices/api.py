@@ -9,7 +9,6 @@ from starlette.responses import Response
 from aos.catalog import Model, PriceBook, PriceFilter, read_table
 from aos.control.access.api import AdminCaller, ReadCaller, Services
 from aos.control.errors import OperatorOnly
-from aos.control.limits import OPERATOR_TENANT
 from aos.control.paging.api import Paging
 from aos.control.paging.rules import cut, encode_cursor
 from aos.control.prices.schemas import (
@@ -21,6 +20,7 @@ from aos.control.prices.schemas import (
 )
 from aos.control.schemas import InstantInput, Label, Page
 from aos.control.writes.api import AdminWrite
+from aos.identity import OPERATOR_TENANT
 from aos.infra.postgres import Transaction
 
 router = APIRouter(prefix="/api/v1", tags=["prices"])

@@ -7,13 +7,16 @@ from typing import Final
 
 from aos.identity.admin.store import Seeding, seed_admin_key
 from aos.identity.errors import AdminKeyRefused
-from aos.identity.limits import CONFIGURED_KEY_LENGTH_MIN, KEY_BYTES_MAX
-from aos.identity.model import AdminKey, KeyOrigin
+from aos.identity.keys.store import insert_key
+from aos.identity.limits import CONFIGURED_KEY_LENGTH_MIN, KEY_BYTES_MAX, OPERATOR_TENANT
+from aos.identity.model import AdminKey, ApiKey, KeyOrigin, KeyTerms, Scope
 from aos.identity.rules import digest_of, new_secret, shown_prefix
 from aos.infra.postgres import Database, Transaction
+from aos.kit.clock import Clock
 from aos.kit.ids import new
 
 ADMIN_KEY_FILE: Final = "admin-key"
+_HELD_ELSEWHERE: Final = AdminKey(secret=None, path=None, created=False)
 
 
 async def ensure_admin_key(database: Database, home: Path, configured: str | None) -> AdminKey:
@@ -21,6 +24,7 @@ async def ensure_admin_key(database: Database, home: Path, configured: str | Non
 
     `configured` is AOS_API_KEY: it is the secret, and what the variable said before stops working.
     Without it, a key is made when no admin key works, and kept in `home/admin-key` (mode 0600).
+    Where another admin key works, none is made, and the answer has neither secret nor path.
     Raises AdminKeyRefused, DatabaseUnavailable.
     """
     if configured is not None:
@@ -51,8 +55,9 @@ async def _from_home(database: Database, path: Path) -> AdminKey:
         # A home whose database was lost keeps its key, and so do the clients that use it.
         outcome = await _seed(tx, kept, KeyOrigin.HOME) if kept else Seeding.REFUSED
         if outcome is not Seeding.REFUSED:
-            works = outcome in {Seeding.PRESENT, Seeding.CREATED}
-            return AdminKey(kept if works else None, path, outcome is Seeding.CREATED)
+            if outcome is Seeding.UNNEEDED:
+                return _HELD_ELSEWHERE
+            return AdminKey(kept, path, outcome is Seeding.CREATED)
         fresh = new_secret(secrets.token_bytes)
         outcome = await _seed(tx, fresh, KeyOrigin.HOME)
         if outcome is Seeding.CREATED:
@@ -61,7 +66,37 @@ async def _from_home(database: Database, path: Path) -> AdminKey:
             return AdminKey(fresh, path, created=True)
     # Another admin key works; perhaps another process has made it a moment ago.
     late = _read(path)
-    return AdminKey(late if late != kept else None, path, created=False)
+    return _HELD_ELSEWHERE if late in {None, kept} else AdminKey(late, path, created=False)
+
+
+async def restore_admin_key(database: Database, home: Path, clock: Clock) -> AdminKey:
+    """See to it that the key in `home` opens a database whose content came from elsewhere.
+
+    Only where that database is the home's own: whoever runs its server may do anything in it.
+    The key that the home has is taken in; without one (or with one that was revoked), a key is made
+    beside those of the backup, which go on working. Raises DatabaseUnavailable.
+    """
+    path = home / ADMIN_KEY_FILE
+    kept = _read(path)
+    secret = kept or new_secret(secrets.token_bytes)
+    async with database.tenant(OPERATOR_TENANT) as tx:
+        outcome = await _seed(tx, secret, KeyOrigin.HOME)
+        if outcome is Seeding.REFUSED:
+            secret = new_secret(secrets.token_bytes)
+        if outcome in {Seeding.REFUSED, Seeding.UNNEEDED}:
+            await _insert(tx, secret, clock)
+        if secret != kept:
+            _write(path, secret)
+    return AdminKey(secret, path, created=secret != kept)
+
+
+async def _insert(tx: Transaction, secret: str, clock: Clock) -> None:
+    now = clock.now()
+    key_id = new("key", now)
+    # Its id is in the name: the backup's own admin key has the plain one.
+    terms = KeyTerms(f"admin {key_id}", frozenset({Scope.ADMIN}))
+    key = ApiKey(key_id, OPERATOR_TENANT, shown_prefix(secret), KeyOrigin.API, terms, now)
+    await insert_key(tx, key, digest_of(secret))
 
 
 async def _seed(tx: Transaction, secret: str, origin: KeyOrigin) -> Seeding:

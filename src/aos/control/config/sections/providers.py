@@ -7,7 +7,7 @@ from aos.catalog import Prices
 from aos.control.config.errors import ProvidersForbidden
 from aos.control.config.model import Made, Standing
 from aos.control.config.schemas import ModelSpec, ProviderSpec
-from aos.control.limits import OPERATOR_TENANT
+from aos.identity import OPERATOR_TENANT
 from aos.infra.postgres import Transaction
 from aos.kit.clock import Clock
 from aos.routing import DeclaredModel, Routing, Upstream, UpstreamKind

@@ -139,7 +139,12 @@ def path_of(incoming: Incoming) -> str:
 
 
 def sent_headers(incoming: Incoming) -> dict[str, str]:
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in incoming.headers}
+    """The caller's headers; one that was sent twice is one list, as HTTP has it."""
+    sent: dict[str, str] = {}
+    for raw_name, raw_value in incoming.headers:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        sent[name] = f"{sent[name]}, {value}" if name in sent else value
+    return sent
 
 
 def _blocks(match: BudgetMatch) -> bool:

@@ -57,7 +57,13 @@ def litellm(upstream_url: str) -> Iterator[Server]:
     )
     command = [str(PEERS / "litellm/bin/litellm"), "--config", str(config), "--port", str(port),
                "--host", "127.0.0.1", "--num_workers", "1"]  # fmt: skip
-    variables = {**os.environ, "LITELLM_LOG": "ERROR", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    variables = {
+        **os.environ,
+        "LITELLM_LOG": "ERROR",
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        # It asks for a master key otherwise; without one it checks no key, which is the lightest.
+        "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",
+    }
     url = f"http://127.0.0.1:{port}"
     with process("litellm", command, url, "/health/liveliness", env=variables) as server:
         yield server

@@ -55,56 +55,45 @@ def with_two_budgets(server: Server, home: Path) -> dict[str, str]:
     return {"Authorization": f"Bearer {key['key']}"}
 
 
+CONNECTIONS = (1, 32, 100)
+STREAMS = (("stream, 100", "/slow"), ("stream in step, 100", "/step"))
+
+
 def measure(with_peers: bool = True) -> list[tuple[str, str, Load]]:
-    rows: list[tuple[str, str, Load]] = []
+    """(who, what, load) of every run."""
     folder = Path(tempfile.mkdtemp(prefix="aos-bench-"))
     small = file_of(folder, "small", SMALL)
     streamed = file_of(folder, "streamed", STREAMED)
     coding = file_of(folder, "coding", CODING)
+    bearer = {"Authorization": "Bearer sk-bench"}
+    rows: list[tuple[str, str, Load]] = []
+
+    def plain(who: str, url: str, headers: dict[str, str]) -> None:
+        for count in CONNECTIONS:
+            rows.append((who, f"plain, {count}", wrk(url + CHAT, small, headers, count)))
+
+    def add(who: str, what: str, url: str, body: Path, headers: dict[str, str]) -> None:
+        count = int(what.rpartition(" ")[2])
+        rows.append((who, what, wrk(url, body, headers, count)))
+
     with upstream() as mock:
-        bearer = {"Authorization": "Bearer sk-bench"}
-        for connections in (1, 32, 100):
-            rows.append(
-                (
-                    "nginx alone",
-                    f"plain, {connections}",
-                    wrk(mock.url + CHAT, small, bearer, connections),
-                )
-            )
-        rows.append(
-            ("nginx alone", "stream, 100", wrk(f"{mock.url}/slow{CHAT}", streamed, bearer, 100))
-        )
-        rows.append(("nginx alone", "500 KB, 1", wrk(f"{mock.url}/v1/messages", coding, bearer, 1)))
+        plain("nginx alone", mock.url, bearer)
+        add("nginx alone", "500 KB, 1", f"{mock.url}/v1/messages", coding, bearer)
         with aos(folder, mock.url) as gate:
             headers = with_two_budgets(gate, folder)
-            for connections in (1, 32, 100):
-                rows.append(
-                    (
-                        "AOS",
-                        f"plain, {connections}",
-                        wrk(gate.url + CHAT, small, headers, connections),
-                    )
-                )
-            rows.append(("AOS", "500 KB, 1", wrk(f"{gate.url}/v1/messages", coding, headers, 1)))
-        with aos(folder, f"{mock.url}/slow") as gate:
-            rows.append(("AOS", "stream, 100", wrk(gate.url + CHAT, streamed, headers, 100)))
+            plain("AOS", gate.url, headers)
+            add("AOS", "500 KB, 1", f"{gate.url}/v1/messages", coding, headers)
+        for what, place in STREAMS:
+            add("nginx alone", what, mock.url + place + CHAT, streamed, bearer)
+            with aos(folder, mock.url + place) as gate:
+                add("AOS", what, gate.url + CHAT, streamed, headers)
         if with_peers:
             peers.install()
             with peers.litellm(mock.url) as peer:
-                rows += [
-                    ("LiteLLM", f"plain, {n}", wrk(peer.url + CHAT, small, bearer, n))
-                    for n in (1, 32, 100)
-                ]
-            portkey = {
-                **bearer,
-                "x-portkey-provider": "openai",
-                "x-portkey-custom-host": f"{mock.url}/v1",
-            }
+                plain("LiteLLM", peer.url, bearer)
+            chosen = {"x-portkey-provider": "openai", "x-portkey-custom-host": f"{mock.url}/v1"}
             with peers.portkey() as peer:
-                rows += [
-                    ("Portkey", f"plain, {n}", wrk(peer.url + CHAT, small, portkey, n))
-                    for n in (1, 32, 100)
-                ]
+                plain("Portkey", peer.url, {**bearer, **chosen})
     return rows
 
 

@@ -20,6 +20,7 @@ from aos.identity import (
     key_from_headers,
     labels_from_headers,
 )
+from aos.infra.door import TELL_WHEN_GONE
 from aos.kit import ids
 from aos.kit.clock import Clock
 from aos.kit.errors import AosError
@@ -38,9 +39,10 @@ log = structlog.get_logger("aos.gateway")
 class AsgiReply:
     """An ASGI connection as a Reply. Adds the request id to whatever leaves."""
 
-    def __init__(self, request_id: str, receive: Receive, send: Send) -> None:
+    def __init__(self, request_id: str, scope: AsgiScope, receive: Receive, send: Send) -> None:
         self.started = False
         self._request_id = request_id.encode()
+        self._tell_when_gone = scope.get(TELL_WHEN_GONE)
         self._receive = receive
         self._send = send
 
@@ -52,9 +54,22 @@ class AsgiReply:
     async def send(self, body: bytes, *, last: bool) -> None:
         await self._send({"type": "http.response.body", "body": body, "more_body": not last})
 
-    async def gone(self) -> None:
+    def tell_when_gone(self, told: Callable[[], None]) -> Callable[[], None]:
+        if self._tell_when_gone is not None:
+            taken_back: Callable[[], None] = self._tell_when_gone(told)
+            return taken_back
+        # A server that is not our door: only its `receive` tells.
+        watcher = asyncio.ensure_future(self._gone(told))
+
+        def take_back() -> None:
+            watcher.cancel()
+
+        return take_back
+
+    async def _gone(self, told: Callable[[], None]) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
+        told()
 
 
 class GatewayApp:
@@ -78,7 +93,7 @@ class GatewayApp:
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         request_id = ids.new("call")
-        reply = AsgiReply(request_id, receive, send)
+        reply = AsgiReply(request_id, scope, receive, send)
         dialect = dialect_of_path(scope["path"])
         try:
             operation = operation_for(scope["method"], scope["path"])

@@ -1,5 +1,6 @@
 """The words of the data path."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -82,8 +83,8 @@ class Reply(Protocol):
 
     async def send(self, body: bytes, *, last: bool) -> None: ...
 
-    async def gone(self) -> None:
-        """Return when the caller has left; wait for ever while it has not."""
+    def tell_when_gone(self, told: Callable[[], None]) -> Callable[[], None]:
+        """Call `told` when the caller has left; the result takes that back."""
         ...
 
 

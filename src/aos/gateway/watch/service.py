@@ -1,6 +1,7 @@
 """Notices that the caller has left while something is being waited for."""
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,14 +21,13 @@ class CallerWatch:
         self._reply = reply
         self._gone = False
         self._guarded: asyncio.Task[Any] | None = None
-        self._watcher: asyncio.Future[None] | None = None
+        self._unwatch: Callable[[], None] | None = None
 
     def __enter__(self) -> Self:
         if self._gone:
             raise CallerGone("the caller left")
-        if self._watcher is None:
-            self._watcher = asyncio.ensure_future(self._reply.gone())
-            self._watcher.add_done_callback(self._on_gone)
+        if self._unwatch is None:
+            self._unwatch = self._reply.tell_when_gone(self._on_gone)
         self._guarded = asyncio.current_task()
         return self
 
@@ -43,12 +43,10 @@ class CallerWatch:
             raise CallerGone("the caller left before the answer was complete") from None
 
     def close(self) -> None:
-        if self._watcher is not None:
-            self._watcher.remove_done_callback(self._on_gone)
-            self._watcher.cancel()
+        if self._unwatch is not None:
+            self._unwatch()
 
-    def _on_gone(self, watcher: "asyncio.Future[None]") -> None:
-        if not watcher.cancelled():
-            self._gone = True
-            if self._guarded is not None:
-                self._guarded.cancel()
+    def _on_gone(self) -> None:
+        self._gone = True
+        if self._guarded is not None:
+            self._guarded.cancel()

@@ -9,9 +9,10 @@ many connections are open. A request that comes in one piece, as nearly all do, 
 import asyncio
 import re
 from asyncio import TimerHandle
+from collections.abc import Callable
 from enum import Enum, auto
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from uvicorn.config import Config
@@ -29,6 +30,9 @@ from aos.infra.limits import (
     DOOR_PIPELINE_MAX,
 )
 from aos.infra.telemetry import METRICS
+
+TELL_WHEN_GONE: Final = "aos.tell_when_gone"
+"""Where an application finds `DoorProtocol.tell_when_gone` in its scope."""
 
 _H2C = re.compile(rb"\r\nupgrade:[ \t]*h2c[ \t]*\r\n", re.IGNORECASE)
 
@@ -64,6 +68,8 @@ class DoorProtocol(HttpToolsProtocol):
         self._window_bytes = 0
         self._window_paused = False
         self._body_ends_at = 0.0
+        self._lost = False
+        self._leaving: list[Callable[[], None]] = []
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own narrowing
         super().connection_made(transport)
@@ -77,6 +83,18 @@ class DoorProtocol(HttpToolsProtocol):
         self._disarm()
         self._reading = Reading.REFUSED
         super().connection_lost(exc)
+        self._tell_gone()
+
+    def tell_when_gone(self, told: Callable[[], None]) -> Callable[[], None]:
+        """Call `told` once when nobody is left to be answered; the result takes that back.
+
+        An application finds this in its scope as TELL_WHEN_GONE. To wait for `receive()` instead
+        costs a task for each request.
+        """
+        if self._lost:
+            return self.loop.call_soon(told).cancel
+        self._leaving.append(told)
+        return lambda: self._leaving.remove(told) if told in self._leaving else None
 
     def data_received(self, data: bytes) -> None:
         if self._reading is Reading.REFUSED:
@@ -120,6 +138,7 @@ class DoorProtocol(HttpToolsProtocol):
         self._reading = Reading.BODY
         self._window_bytes = 0
         super().on_headers_complete()
+        self.scope[TELL_WHEN_GONE] = self.tell_when_gone  # type: ignore[typeddict-unknown-key]  # ours
 
     def on_body(self, body: bytes) -> None:
         if self._reading is not Reading.REFUSED:
@@ -143,6 +162,12 @@ class DoorProtocol(HttpToolsProtocol):
         """The request that is being answered, if any."""
         cycle: RequestResponseCycle | None = self.cycle
         return cycle if cycle is not None and not cycle.response_complete else None
+
+    def _tell_gone(self) -> None:
+        self._lost = True
+        leaving, self._leaving = self._leaving, []
+        for told in leaving:
+            told()
 
     def _exact_head_bytes(self) -> int:
         lines = sum(len(name) + len(value) + 4 for name, value in self.headers)
@@ -209,6 +234,7 @@ class DoorProtocol(HttpToolsProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
             self.flow.resume_reading()
+            self._tell_gone()
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.loop.call_later(DOOR_LINGER_SECONDS_MAX, self.transport.close)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from aos.cli import agents, budgets, calls, database, keys, prices
+from aos.cli import agents, budgets, calls, database, keys, prices, tenants
 from aos.cli.config import apply, export
 from aos.cli.connect import connect
 from aos.cli.doctor import doctor
@@ -36,6 +36,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(budgets.app, name="budgets")
 app.add_typer(calls.app, name="calls")
 app.add_typer(prices.app, name="prices")
+app.add_typer(tenants.app, name="tenants")
 app.add_typer(database.ledger, name="ledger")
 # Names of the earlier command line, kept for scripts.
 app.command("create-agent", hidden=True)(agents.create)

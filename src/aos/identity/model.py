@@ -115,6 +115,15 @@ class Tenant:
 
 
 @dataclass(frozen=True, slots=True)
+class NewTenant:
+    """A tenant that has just been made, with the secret of its admin key, this once."""
+
+    tenant: Tenant
+    key_id: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class AdminKey:
     """The admin key after a start. `path` is the file that keeps it; None where AOS_API_KEY does.
 

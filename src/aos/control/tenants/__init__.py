@@ -1,1 +1,1 @@
-"""`/api/v1/tenants`: the tenant that a key belongs to."""
+"""`/api/v1/tenants`: a key's own tenant; for the operator, every one."""

@@ -269,6 +269,38 @@ async def test_a_house_without_leases_kept_is_expired_and_corrected(priced_url: 
         await gate.at_rest()
 
 
+async def test_a_hold_that_cannot_be_read_does_not_end_the_reaper(priced_url: str) -> None:
+    release = asyncio.Event()
+
+    async def held_back(request: web.Request, body: bytes) -> web.StreamResponse:
+        await release.wait()
+        return await answers(chat_answer())(request, body)
+
+    async with (
+        fake_provider(held_back) as provider,
+        open_gate(priced_url, provider.url, AOS_LEASE_BEAT_SECONDS="3600") as gate,
+    ):
+        database = gate.house.core.database
+        key = await gate.key(limit_usd="1.00")
+        call = asyncio.create_task(gate.call(CHAT, **key.headers))
+        await until(lambda: provider.received)
+        [held] = await rows_as_owner(
+            database, "WITH was AS (SELECT id, call FROM aos.holds) UPDATE aos.holds AS h"
+            " SET call = '{}' FROM was WHERE was.id = h.id RETURNING was.call::text AS call",
+        )  # fmt: skip
+        async with open_gate(priced_url, provider.url, **SHORT_LEASES) as reaping:
+            await asyncio.sleep(1.5)
+            assert await reaping.calls(key) == []
+            await rows_as_owner(
+                database, "UPDATE aos.holds SET call = %s RETURNING id", (held["call"],)
+            )
+            [lost] = await reaping.ended(key)
+            assert lost["status"] == "lost"
+        release.set()
+        assert (await call)[0] == 200
+        await gate.at_rest()
+
+
 async def test_a_bare_house_says_that_its_database_is_gone(priced_url: str) -> None:
     async with (
         wire_to(priced_url) as wire,

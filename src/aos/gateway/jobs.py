@@ -39,6 +39,9 @@ class Reaper:
                     pass
             except Unavailable as error:
                 log.warning("reaper_waits", reason=error.message)
+            except Exception:
+                # The edge of a job: what cannot be read of one hold must not end it for all.
+                log.exception("reaper_failed")
             await asyncio.sleep(min(EXPIRY_PAUSE_SECONDS, self._dead_after_seconds))
 
     async def expire_once(self) -> int:

@@ -55,10 +55,63 @@ def test_no_gateway_is_3_and_says_what_to_start(tmp_path: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AOS_PORT", "abc"),
+        ("AOS_LEASE_BEAT_SECONDS", "-1"),
+        ("AOS_HOME", "/proc/x"),
+        ("DATABASE_URL", "mysql://ada:hunter22@db.test/aos"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_2_and_one_line(name: str, value: str) -> None:
+    done = run("serve", **{name: value})
+    assert done.returncode == 2, done.stderr
+    assert name in done.stderr
+    assert "hunter22" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+
+
+def test_production_does_not_start_on_the_stub(database_url: str, tmp_path: Path) -> None:
+    done = run(
+        "serve", AOS_ENV="production", AOS_PORT="0", DATABASE_URL=database_url, HOME=str(tmp_path)
+    )
+    assert done.returncode == 1
+    assert done.stdout.count("AOS listens") == 0
+    assert "stubs_in_production" in done.stderr
+    assert "OPENAI_API_KEY" in done.stderr
+
+
+def test_the_doctor_says_whom_it_judged(gateway: str) -> None:
+    asked = run("doctor", "--json", AOS_URL=gateway, AOS_KEY="x")
+    assert asked.returncode == 0, "what runs there has a provider, whatever this shell has"
+    assert json.loads(asked.stdout)["judged"] == f"the gateway that answers at {gateway}"
+    assert json.loads(asked.stdout)["profile"] == "development"
+    for environment in ({}, {"AOS_KEY": "x", "AOS_URL": "http://127.0.0.1:1"}):
+        local = run("doctor", "--json", **environment)
+        assert local.returncode == 1
+        answer = json.loads(local.stdout)
+        assert answer["judged"].startswith("the environment of this shell")
+        assert answer["stubs"] == ["providers"]
+    judged = run("doctor", "--profile", "production")
+    assert judged.returncode == 1
+    assert "stubs_in_production" in judged.stderr
+
+
 AGENTS = [
     {"id": f"agt_{n}", "name": f"agent {n}", "status": "active", "budget_cents": None}
     for n in range(3)
 ]
+
+
+PORT = {
+    "name": "providers",
+    "mock": False,
+    "file": "aos/providers/openai.py",
+    "wired": "openai",
+    "env_var": "OPENAI_API_KEY",
+    "fix": None,
+}
 
 
 class Gateway(BaseHTTPRequestHandler):
@@ -71,6 +124,8 @@ class Gateway(BaseHTTPRequestHandler):
         if "missing" in self.path:
             problem = {"title": "Not Found", "detail": "no such agent", "code": "not_found"}
             self._answer(404, json.dumps(problem))
+        elif self.path == "/api/v1/wiring":
+            self._answer(200, json.dumps({"profile": "development", "ports": [PORT]}))
         elif "agt_html" in self.path:
             self._answer(200, "<html>")
         elif "cursor" in self.path:

@@ -11,9 +11,11 @@ from aos.control import (
     Configuration,
     ControlServices,
     KeysSection,
+    Wiring,
 )
 from aos.identity import Agents, Authenticator, Keys, Tenants
 from aos.infra.postgres import Database
+from aos.infra.wiring import port
 from aos.kit import ids
 from aos.kit.clock import SystemClock
 from aos.kit.money import Nanousd, parse_usd
@@ -55,6 +57,7 @@ async def real_services(database: Database, lease: Lease) -> ControlServices:
         ledger=ledger,
         catalog=Catalog(database),
         prices=Prices(database),
+        wiring=lambda: Wiring("development", [port("database", database)]),
     )
 
 

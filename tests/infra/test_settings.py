@@ -1,9 +1,11 @@
 """Settings are the declared variables and nothing else that happens to be in the environment."""
 
+import traceback
 from pathlib import Path
 
 import pytest
 
+from aos.infra.errors import InvalidSettings
 from aos.infra.settings import (
     DatabaseSettings,
     LeaseSettings,
@@ -44,3 +46,34 @@ def test_an_empty_variable_is_unset(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_group_is_made_by_name_where_code_makes_it() -> None:
     assert LeaseSettings(beat_seconds=0.5).beat_seconds == 0.5
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AOS_PORT", "abc"),
+        ("AOS_PORT", "70000"),
+        ("AOS_LEASE_BEAT_SECONDS", "-1"),
+        ("AOS_ENV", "prod"),
+        ("AOS_UNPRICED_RESERVE_USD", "much"),
+        ("AOS_UNPRICED_RESERVE_USD", "-1"),
+        ("DATABASE_URL", "mysql://ada:hunter22@db.test/aos"),
+        ("DATABASE_URL", "postgresql://ada:hunter22%zz@db.test/aos"),
+        ("DATABASE_URL", "host=db.test password=hunter22"),
+        ("DATABASE_DIRECT_URL", "https://ada:hunter22@db.test/aos"),
+    ],
+)
+def test_what_cannot_be_is_told_by_the_variables_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidSettings, match=name) as caught:
+        Settings()
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "hunter22" not in shown
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
+def test_an_address_of_a_postgresql_is_taken(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"{scheme}://ada:p%40ss@db.test:6432/aos?sslmode=require")
+    assert Settings().database.url

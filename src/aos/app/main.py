@@ -11,6 +11,7 @@ from typing import Final
 import uvloop
 
 from aos.app.control import control_of
+from aos.app.ports import ports_of_core
 from aos.app.rules import banner
 from aos.app.service import House, open_house
 from aos.catalog import seed_prices
@@ -20,6 +21,7 @@ from aos.infra.postgres import HomeLock, Housekeeper, PrivateServer
 from aos.infra.postgres.migrate import migrate
 from aos.infra.settings import Settings
 from aos.infra.telemetry import configure_logging
+from aos.infra.wiring import require_real
 from aos.kit.clock import SystemClock
 
 GARBAGE_THRESHOLDS: Final = (20_000, 20, 50)
@@ -30,7 +32,8 @@ one."""
 def serve(settings: Settings) -> None:
     """Serve until a signal says stop.
 
-    Raises AddressInUse, HomeInUse, PrivateServerFailed, DatabaseUnavailable.
+    Raises AddressInUse, HomeInUse, HomeUnusable, PrivateServerFailed, DatabaseUnavailable, and in
+    production StubsInProduction.
     """
     configure_logging(settings.server.log_level, settings.server.log_format)
     with ExitStack() as stack:
@@ -54,6 +57,8 @@ async def _serve(
         open_house(settings, database_url, control_of) as house,
         _kept(Housekeeper(house.core.database, server)),
     ):
+        if settings.server.environment == "production":
+            require_real(ports_of_core(house.core))
         configured = settings.server.admin_key
         key = await ensure_admin_key(
             house.core.database,

@@ -125,7 +125,7 @@ async def _open_core(
         ledger=ledger,
         authenticator=authenticator,
         catalog=catalog,
-        directory=_directory(registry, RouteBook(database), catalog, changes),
+        directory=_directory(settings, registry, RouteBook(database), catalog, changes),
         budgets=budgets,
         admission=Admission(ledger, match, clock),
         registry=registry,
@@ -133,7 +133,7 @@ async def _open_core(
 
 
 def _directory(
-    registry: Registry, routes: RouteBook, catalog: Catalog, changes: Changes
+    settings: Settings, registry: Registry, routes: RouteBook, catalog: Catalog, changes: Changes
 ) -> Directory:
     """Names lead anew whenever prices or declarations change."""
 
@@ -142,7 +142,8 @@ def _directory(
         environment = os.environ if tenant_id == OPERATOR_TENANT else {}
         return make_provider(declared_config(upstream, environment))
 
-    directory = Directory(registry, routes, catalog, make, KEY_VARIABLES)
+    development = settings.server.environment == "development"
+    directory = Directory(registry, routes, catalog, make, KEY_VARIABLES, stub_allowed=development)
 
     changes.subscribe("prices", directory.refresh_prices)
     changes.subscribe("config", directory.refresh_routes)

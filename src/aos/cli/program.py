@@ -65,6 +65,7 @@ def options(
 
 
 def main() -> None:
+    from aos.infra.errors import InvalidSettings
     from aos.kit.errors import AosError
 
     try:
@@ -74,7 +75,7 @@ def main() -> None:
         sys.exit(failure.exit_code)
     except AosError as failure:
         print(f"aos: {' '.join(failure.message.split())} ({failure.code})", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(2 if isinstance(failure, InvalidSettings) else 1)
     except BrokenPipeError:
         # The reader of a pipe (`| head`) has seen enough.
         sys.stderr.close()

@@ -13,7 +13,7 @@ from aos.control.config import (
     KeysSection,
     ProvidersSection,
 )
-from aos.control.model import AccessPolicy, ControlServices
+from aos.control.model import AccessPolicy, ControlServices, Wiring
 
 __all__ = [
     "AccessPolicy",
@@ -24,5 +24,6 @@ __all__ = [
     "ControlServices",
     "KeysSection",
     "ProvidersSection",
+    "Wiring",
     "create_control_app",
 ]

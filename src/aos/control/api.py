@@ -20,6 +20,7 @@ from aos.control.reference.api import router as reference
 from aos.control.schemas import Problem
 from aos.control.tenants.api import router as tenants
 from aos.control.usage.api import router as usage
+from aos.control.wiring.api import router as wiring
 from aos.kit.errors import AosError
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
@@ -30,6 +31,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     budgets,
     usage,
     prices,
+    wiring,
     reference,
 )
 

@@ -118,3 +118,15 @@ class StubsInProduction(AosError):
 
     code = "stubs_in_production"
     status = 409
+
+
+class InvalidSettings(InvalidInput):
+    """An environment variable holds what it cannot; the message names it, never its value."""
+
+    code = "invalid_settings"
+
+
+class HomeUnusable(InvalidSettings):
+    """AOS_HOME cannot be made, or not be written to."""
+
+    code = "home_unusable"

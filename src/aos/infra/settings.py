@@ -8,13 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+
+from aos.infra.errors import InvalidSettings
+from aos.kit.money import InvalidAmount, parse_usd
 
 
 class _Group(BaseSettings):
@@ -111,6 +114,30 @@ class DatabaseSettings(_Group):
     )
     """Connections of one process."""
 
+    @field_validator("url", "direct_url")
+    @classmethod
+    def _names_a_postgresql(cls, url: SecretStr | None) -> SecretStr | None:
+        """Here, because what a driver says of an address that it cannot read quotes the password.
+
+        Nothing of the text is in the message.
+        """
+        if url is None:
+            return None
+        text = url.get_secret_value()
+        if not text.startswith(("postgresql://", "postgres://")):
+            raise ValueError("must begin with postgresql:// or postgres://")
+        from psycopg import Error
+        from psycopg.conninfo import conninfo_to_dict
+
+        try:
+            conninfo_to_dict(text)
+        except Error:
+            raise ValueError(
+                "is no address of a database: write letters like %, #, / and @ of the password as "
+                "%25, %23, %2F and %40"
+            ) from None
+        return url
+
 
 class ProviderSettings(_Group):
     openai_api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
@@ -149,6 +176,17 @@ class BudgetSettings(_Group):
     )
     """Share of an agent's lifetime budget that raises a warning, unless it has its own."""
 
+    @field_validator("unpriced_reserve_usd")
+    @classmethod
+    def _is_dollars(cls, value: str) -> str:
+        try:
+            amount = parse_usd(value)
+        except InvalidAmount as error:
+            raise ValueError(error.message) from None
+        if amount < 0:
+            raise ValueError("cannot be negative")
+        return value
+
 
 class GatewaySettings(_Group):
     on_caller_gone: Literal["cancel", "drain"] = Field(
@@ -168,12 +206,24 @@ class GatewaySettings(_Group):
 
 
 class Settings:
-    """All groups, read from the environment once."""
+    """All groups, read from the environment once. Raises InvalidSettings."""
 
     def __init__(self) -> None:
-        self.server = ServerSettings()
-        self.database = DatabaseSettings()
-        self.providers = ProviderSettings()
-        self.leases = LeaseSettings()
-        self.budgets = BudgetSettings()
-        self.gateway = GatewaySettings()
+        try:
+            self.server = ServerSettings()
+            self.database = DatabaseSettings()
+            self.providers = ProviderSettings()
+            self.leases = LeaseSettings()
+            self.budgets = BudgetSettings()
+            self.gateway = GatewaySettings()
+        except ValidationError as error:
+            wrong = "; ".join(
+                f"{'.'.join(str(part) for part in one['loc'])}: {_said(one['msg'])}"
+                for one in error.errors(include_input=False, include_url=False)
+            )
+            # Without the cause: pydantic quotes the value, which may be a secret.
+            raise InvalidSettings(wrong) from None
+
+
+def _said(message: str) -> str:
+    return message.removeprefix("Value error, ").removeprefix("Input ")

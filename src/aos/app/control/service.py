@@ -2,9 +2,10 @@
 
 from aos.app.api import AsgiApp
 from aos.app.model import Core
+from aos.app.ports import ports_of_core
 from aos.budgets import Standings
 from aos.catalog import Prices
-from aos.control import AccessPolicy, ControlServices, create_control_app
+from aos.control import AccessPolicy, ControlServices, Wiring, create_control_app
 from aos.control.config import (
     AgentsSection,
     AliasesSection,
@@ -41,6 +42,7 @@ def control_of(core: Core) -> AsgiApp:
         configuration=_configuration(core, agents, keys),
         catalog=core.catalog,
         prices=Prices(core.database),
+        wiring=lambda: Wiring(server.environment, ports_of_core(core)),
     )
     return create_control_app(services)
 

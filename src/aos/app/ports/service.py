@@ -1,10 +1,11 @@
 """Names the ports as they are wired, for `aos doctor` and `/health`."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aos.app.model import Core
+from aos.identity import OPERATOR_TENANT
 from aos.infra.door import Door
 from aos.infra.postgres import Database, PrivateServer
 from aos.infra.settings import Settings
@@ -19,15 +20,23 @@ def ports_here(settings: Settings) -> list[Port]:
     return ports_of(settings, build_providers(settings.providers, environment=os.environ))
 
 
-def ports_of(settings: Settings, registry: Registry) -> list[Port]:
-    """Every port, what stands behind it, and which variable chose that."""
+def ports_of_core(core: Core) -> list[Port]:
+    """The ports of this process. What the operator declares in aos.yaml is a provider too."""
+    return ports_of(core.settings, core.registry, core.directory.declares(OPERATOR_TENANT))
+
+
+def ports_of(settings: Settings, registry: Registry, declared: Sequence[str] = ()) -> list[Port]:
+    """Every port, what stands behind it, and which variable chose that.
+
+    `declared` are ids of upstreams that aos.yaml declares.
+    """
     database = Database if settings.database.url is not None else PrivateServer
     return [
         port("database", database, env_var="DATABASE_URL"),
         port("ledger", Ledger, env_var="DATABASE_URL"),
         port("http", Upstreams, env_var="DISABLE_EXTERNAL_CALLS"),
         port("door", Door, env_var="AOS_HOST"),
-        _providers(registry),
+        _providers(registry, declared),
         port(
             "metrics",
             METRICS,
@@ -66,15 +75,16 @@ async def _nothing() -> Mapping[str, Any] | None:
     return None
 
 
-def _providers(registry: Registry) -> Port:
+def _providers(registry: Registry, declared: Sequence[str]) -> Port:
+    shipped = [] if registry.is_stub else registry.configured()
     named = port(
         "providers",
         registry.configured()[0],
-        real=not registry.is_stub,
+        real=bool(shipped or declared),
         env_var="OPENAI_API_KEY, ANTHROPIC_API_KEY, …",
         fix="set OPENAI_API_KEY or ANTHROPIC_API_KEY, or declare a provider in aos.yaml",
     )
-    if registry.is_stub:
+    if not named.real:
         return named
-    ids = ", ".join(provider.config.id for provider in registry.configured())
+    ids = ", ".join([*(provider.config.id for provider in shipped), *declared])
     return Port(named.name, ids, named.real, named.env_var, named.file)

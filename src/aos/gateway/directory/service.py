@@ -33,13 +33,17 @@ class Directory:
         catalog: Catalog,
         make_provider: MakeProvider,
         variables: Mapping[str, str],
+        *,
+        stub_allowed: bool = True,
     ) -> None:
+        """Without `stub_allowed` the stub serves nobody, whoever asks for what."""
         self._registry = registry
         self._routes = routes
         self._catalog = catalog
         self._make_provider = make_provider
-        self._environment = {provider.config.id: provider for provider in registry.configured()}
-        self._stand_in = next(iter(self._environment)) if registry.is_stub else None
+        real = registry.configured() if stub_allowed or not registry.is_stub else ()
+        self._environment = {provider.config.id: provider for provider in real}
+        self._stand_in = next(iter(self._environment), None) if registry.is_stub else None
         self._hints = Hints(names=self._known_names, variables=variables)
         self._resolved: dict[tuple[str, str], tuple[Target, ...]] = {}
         self._declared: dict[tuple[str, str], Provider] = {}
@@ -86,6 +90,10 @@ class Directory:
             provider = self._make_provider(tenant_id, upstream)
             self._declared[tenant_id, provider_id] = provider
         return provider
+
+    def declares(self, tenant_id: str) -> tuple[str, ...]:
+        """Ids of the upstreams that this tenant declares."""
+        return tuple(self._routes.of(tenant_id).upstreams)
 
     def declared_model(self, tenant_id: str, target: Target) -> Model | None:
         """What the tenant itself says of a model of its own upstream."""

@@ -11,7 +11,7 @@ from aos.identity.keys.store import insert_key
 from aos.identity.limits import CONFIGURED_KEY_LENGTH_MIN, KEY_BYTES_MAX, OPERATOR_TENANT
 from aos.identity.model import AdminKey, ApiKey, KeyOrigin, KeyTerms, Scope
 from aos.identity.rules import digest_of, new_secret, shown_prefix
-from aos.infra.postgres import Database, Transaction
+from aos.infra.postgres import Database, Transaction, make_home
 from aos.kit.clock import Clock
 from aos.kit.ids import new
 
@@ -114,7 +114,7 @@ def _read(path: Path) -> str | None:
 
 
 def _write(path: Path, secret: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_home(path.parent)
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from aos.infra.errors import DataFolderForeign, PrivateServerFailed
+from aos.infra.errors import DataFolderForeign, HomeUnusable, PrivateServerFailed
 from aos.infra.postgres.binaries import SHARED_PLACE, Account, reaches
 
 SYSTEM_USER: Final = "aos-postgres"
@@ -81,9 +81,15 @@ class Place:
 
 def make_home(home: Path) -> None:
     """Under root, others may pass through (not list) a home that we make, so that the database's
-    own account can live in it; what is secret inside is 0600.
+    own account can live in it; what is secret inside is 0600. Raises HomeUnusable.
     """
-    home.mkdir(parents=True, exist_ok=True, mode=0o711 if os.geteuid() == 0 else 0o700)
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o711 if os.geteuid() == 0 else 0o700)
+    except OSError as error:
+        why = (error.strerror or "it cannot be made").lower()
+        raise HomeUnusable(f"AOS_HOME: {home} cannot be a folder of ours: {why}") from error
+    if not os.access(home, os.W_OK | os.X_OK):
+        raise HomeUnusable(f"AOS_HOME: {home} cannot be written to by this account")
 
 
 def find_place(home: Path) -> Place:

@@ -68,6 +68,10 @@ class Batcher(Generic[Item, Result]):
             while self._waiting:
                 size = min(self._items_max, len(self._waiting))
                 await self._run_batch([self._waiting.popleft() for _ in range(size)])
+                if size > 1:
+                    # Whoever became ready meanwhile joins: under load a turn of the loop costs
+                    # nobody time, and larger batches cost everybody less.
+                    await asyncio.sleep(0)
         finally:
             self._lanes_free += 1
 

@@ -10,12 +10,15 @@ async def test_an_alias_that_leads_nowhere_is_left_out_and_fails_nothing_else(
     priced_url: str,
 ) -> None:
     async with fake_provider(by_dialect) as provider, open_gate(priced_url, provider.url) as gate:
-        await gate.api(
-            "POST", "/api/v1/config/apply", {"document": {"version": 1, "aliases": ALIASES}}
-        )
+        body = {"document": {"version": 1, "aliases": ALIASES}}
+        previewed = await gate.api("POST", "/api/v1/config/apply", {**body, "dry_run": True})
+        applied = await gate.api("POST", "/api/v1/config/apply", body)
         names = {model["id"] for model in (await gate.api("GET", "/v1/models"))["data"]}
     assert {"fast", "gpt-4o-mini"} <= names
     assert not {"typo", "elsewhere"} & names
+    warned = applied["warnings"]
+    assert [warning.partition(":")[0] for warning in warned] == ["alias elsewhere", "alias typo"]
+    assert previewed["warnings"] == warned
 
 
 async def test_models_that_no_path_of_ours_can_serve_are_not_listed(priced_url: str) -> None:

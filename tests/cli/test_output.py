@@ -58,3 +58,11 @@ def test_facts_line_up(capsys: pytest.CaptureFixture[str]) -> None:
         "spent_usd: $0.1000",
         "archived:  no",
     ]
+
+
+def test_a_list_of_things_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
+    accounts = [{"subject": "a", "spent_usd": "0.010000000"}, {"subject": "b", "spent_usd": None}]
+    print_facts({"accounts": accounts})
+    assert capsys.readouterr().out == (
+        "accounts: subject=a, spent_usd=$0.0100; subject=b, spent_usd=-\n"
+    )

@@ -176,7 +176,16 @@ def test_a_declaration_reads_no_other_variable(variable: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["ftp://x", "x.test/v1", "https://user:secret@x.test", "https://x.test/v1?key=1"]
+    "address",
+    [
+        "ftp://x",
+        "x.test/v1",
+        "https://user:secret@x.test",
+        "https://x.test/v1?key=1",
+        "https://x.test/v1#part",
+        "https://x.test/v1\r\nx: y",
+        "https://x.test/v 1",
+    ],
 )
 def test_an_address_holds_no_secret(address: str) -> None:
     with pytest.raises(InvalidRoute):

@@ -14,6 +14,7 @@ from aos.routing import (
     Upstream,
     UpstreamKind,
 )
+from aos.routing.service import check_address
 
 LOCAL = Upstream(
     id="local",
@@ -85,3 +86,19 @@ async def test_a_change_is_announced(database: Database) -> None:
     async with database.system() as tx:
         cursor = await tx.execute("SELECT version FROM aos.changes WHERE topic = 'config'")
         assert await cursor.fetchone() == {"version": 1}
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://169.254.169.254/latest",
+        "http://[fd00:ec2::254]/v1",
+        "http://0.0.0.0:80/v1",
+        "https://x.test:99999/v1",
+        "https:///v1",
+    ],
+)
+def test_an_address_that_can_never_be_called_is_refused_when_it_is_written(address: str) -> None:
+    with pytest.raises(InvalidRoute):
+        check_address(Upstream("x", UpstreamKind.OPENAI, address))
+    check_address(Upstream("x", UpstreamKind.OPENAI, "http://192.168.1.7:8080/v1"))

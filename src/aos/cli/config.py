@@ -32,6 +32,8 @@ def apply(
         return
     for change in outcome["changes"]:
         _print_change(change)
+    for warning in outcome.get("warnings", ()):
+        print(f"! {warning}")
     for key in outcome["created_keys"]:
         print(f"key {key['name']}: {key['key']}")
     if outcome["created_keys"]:

@@ -43,7 +43,7 @@ from anthropic import Anthropic
 
 client = Anthropic()  # Reads ANTHROPIC_BASE_URL and ANTHROPIC_API_KEY.
 answer = client.messages.create(
-    model="{model or "claude-sonnet-4-5"}",
+    model="{model or "claude-sonnet-5"}",
     max_tokens=100,
     messages=[{{"role": "user", "content": "Say hello."}}],
 )

@@ -80,9 +80,10 @@ def _readable(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}={one}" for key, one in value.items()) or "-"
+        return ", ".join(f"{key}={_readable(key, one)}" for key, one in value.items()) or "-"
     if isinstance(value, list):
-        return ", ".join(str(one) for one in value) or "-"
+        between = "; " if any(isinstance(one, Mapping) for one in value) else ", "
+        return between.join(_readable("", one) for one in value) or "-"
     return str(value)
 
 

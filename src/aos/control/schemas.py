@@ -66,7 +66,8 @@ class Problem(BaseModel):
     errors: list[ProblemField] = []
 
 
-def _printable(text: str) -> str:
+def check_printable(text: str) -> str:
+    """For pydantic: raises ValueError."""
     if not text.isprintable():
         raise ValueError("holds a character that cannot be printed")
     return text
@@ -94,12 +95,12 @@ def _dollars(value: object) -> Nanousd:
 Name = Annotated[
     str,
     StringConstraints(min_length=1, max_length=NAME_LENGTH_MAX, strip_whitespace=True),
-    AfterValidator(_printable),
+    AfterValidator(check_printable),
 ]
 Label = Annotated[
     str,
     StringConstraints(min_length=1, max_length=LABEL_LENGTH_MAX),
-    AfterValidator(_printable),
+    AfterValidator(check_printable),
 ]
 """An id, a pattern, or a label. Whether it names something is for the room to say (404)."""
 

@@ -199,6 +199,10 @@ def check_upstream(upstream: Upstream) -> None:
         )
     if not upstream.base_url.startswith(("http://", "https://")):
         raise InvalidRoute(f"provider {upstream.id}: base_url must begin with http:// or https://")
+    if not _PRINTABLE_NAME.fullmatch(upstream.base_url) or "#" in upstream.base_url:
+        raise InvalidRoute(
+            f"provider {upstream.id}: base_url must hold no #, no spaces and no line ends"
+        )
     if "@" in upstream.base_url.split("/")[2] or "?" in upstream.base_url:
         raise InvalidRoute(
             f"provider {upstream.id}: base_url must hold no credentials and no query; name the "

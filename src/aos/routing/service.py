@@ -2,6 +2,8 @@
 
 from collections import defaultdict
 
+from aos.infra.errors import InvalidUpstreamUrl, OutboundRefused
+from aos.infra.outbound import OutboundPolicy, check_url
 from aos.infra.postgres import Database, Transaction
 from aos.routing import store
 from aos.routing.errors import InvalidRoute
@@ -43,9 +45,14 @@ class Routing:
     async def aliases(self, tx: Transaction) -> list[Alias]:
         return await store.aliases(tx)
 
+    async def declared(self, tx: Transaction) -> TenantRoutes:
+        """All that the tenant declares, as calls look it up."""
+        return assemble(await store.upstreams(tx), await store.aliases(tx))
+
     async def save_upstream(self, tx: Transaction, tenant_id: str, upstream: Upstream) -> None:
         """Raises InvalidRoute."""
         check_upstream(upstream)
+        check_address(upstream)
         if len(upstream.models) > DECLARED_MODELS_MAX:
             raise InvalidRoute(f"provider {upstream.id}: at most {DECLARED_MODELS_MAX} models")
         await store.save_upstream(tx, tenant_id, upstream)
@@ -74,3 +81,14 @@ class Routing:
             check_alias(alias, names)
         if len(await store.upstreams(tx)) > UPSTREAMS_MAX:
             raise InvalidRoute(f"at most {UPSTREAMS_MAX} providers")
+
+
+def check_address(upstream: Upstream) -> None:
+    """Now, not at the first call: what can never be called is a mistake of whoever writes it.
+
+    Where a name leads is known only when it is called, and is checked then. Raises InvalidRoute.
+    """
+    try:
+        check_url(upstream.base_url, OutboundPolicy())
+    except (InvalidUpstreamUrl, OutboundRefused) as error:
+        raise InvalidRoute(f"provider {upstream.id}: base_url: {error.message}") from None

@@ -62,6 +62,17 @@ async def test_a_mistake_is_a_problem_with_its_place(admin: httpx.AsyncClient) -
     ]
 
 
+async def test_a_name_holds_no_control_characters(admin: httpx.AsyncClient) -> None:
+    for document in (
+        {"version": 1, "agents": {"a\0b": {}}},
+        {"version": 1, "keys": {"ci": {"team_id": "a\0b"}}},
+        {"version": 1, "keys": {"ci": {"tags": {"a": "\0"}}}},
+    ):
+        answer = await apply(admin, document=document)
+        assert answer.status_code == 422, answer.text
+        assert answer.json()["code"] in {"invalid_config", "invalid_label"}
+
+
 async def test_only_an_administrator_applies_and_exports(
     control: Any, services: ControlServices
 ) -> None:

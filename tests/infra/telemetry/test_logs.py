@@ -65,6 +65,11 @@ def test_an_exception_is_told_without_its_secrets(stream: io.StringIO) -> None:
         ("Authorization: Bearer abc.def-123", "Authorization: Bearer [redacted]"),
         ("x-api-key: whatever123", "x-api-key: [redacted]"),
         ("{'x-aos-key': 'whatever123'}", "{'x-aos-key': '[redacted]'}"),
+        *(
+            (f"my key is {start}{'a1B2' * 8}.", "my key is [redacted].")
+            for start in ("gsk_", "xai-", "pplx-", "csk-", "nvapi-", "fw_", "hf_", "r8_", "tgp_v1_")
+        ),
+        ("hf_hub and xai-grok are words", "hf_hub and xai-grok are words"),
         ("sk-ant-api03-abcdefghij and sk-proj-abc_def-ghi", "[redacted] and [redacted]"),
         ("aos_sk_AbC123 of key_01ARZ3NDEKTSV4RRFFQ69G5FAV", None),
         ("postgres://u:p%40ss@h:5432/d", "postgres://u:[redacted]@h:5432/d"),

@@ -15,6 +15,7 @@ from aos.control.config import (
     ProvidersSection,
 )
 from aos.identity import Agents, Keys, Tenants
+from aos.infra.postgres import Transaction
 from aos.routing import Routing
 
 
@@ -49,6 +50,10 @@ def control_of(core: Core) -> AsgiApp:
 
 def _configuration(core: Core, agents: Agents, keys: Keys) -> Configuration:
     routing = Routing()
+
+    async def warn(tx: Transaction) -> list[str]:
+        return core.directory.dead_ends(await routing.declared(tx))
+
     return Configuration(
         core.database,
         (
@@ -65,4 +70,5 @@ def _configuration(core: Core, agents: Agents, keys: Keys) -> Configuration:
             core.authenticator.forget_keys,
             core.authenticator.forget_agents,
         ),
+        warn=warn,
     )

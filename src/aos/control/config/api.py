@@ -50,4 +50,5 @@ def _answer(outcome: Outcome) -> ApplyAnswer:
             CreatedKeyAnswer(id=key.id, name=key.name, key=key.secret)
             for key in outcome.created_keys
         ],
+        warnings=list(outcome.warnings),
     )

@@ -63,6 +63,8 @@ class Outcome:
     changes: tuple[Change, ...]
     created_keys: tuple[CreatedKey, ...]
     applied: bool
+    warnings: tuple[str, ...] = ()
+    """What stands now and cannot work yet, in words."""
 
 
 class Section(Protocol[SpecT_contra]):

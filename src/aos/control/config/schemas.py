@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from aos.control.config.limits import ENTRIES_MAX
-from aos.control.schemas import Answer, Body
+from aos.control.schemas import Answer, Body, Label, check_printable
 from aos.kit.money import InvalidAmount, format_usd, parse_usd
 
 
@@ -55,8 +55,11 @@ def _sorted(value: list[str]) -> list[str]:
 
 
 Dollars = Annotated[str, BeforeValidator(_dollars)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^\S(.*\S)?$")]
-Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Name = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=200, pattern=r"^\S(.*\S)?$"),
+    AfterValidator(check_printable),
+]
 Period = Literal["DAILY", "WEEKLY", "MONTHLY", "TOTAL"]
 Breach = Literal["ALERT_ONLY", "BLOCK", "DOWNGRADE_MODEL"]
 Percent = Annotated[int, Field(ge=1, le=100)]
@@ -89,7 +92,7 @@ class ProviderSpec(Spec):
     kind: Literal["openai", "anthropic", "openai-compatible", "anthropic-compatible"]
     base_url: Annotated[str, StringConstraints(max_length=2000), AfterValidator(_no_last_slash)]
     api_key_env: str | None = None
-    prices_of: str | None = None
+    prices_of: Label | None = None
     """Id of the provider in the catalogue whose models and prices hold here."""
     models: dict[Name, ModelSpec] = Field(default_factory=dict, max_length=500)
 
@@ -125,9 +128,9 @@ class OwnBudgetSpec(Spec):
 
     limit_usd: Dollars
     period: Period = "TOTAL"
-    timezone: str = "UTC"
+    timezone: Label = "UTC"
     action_on_breach: Breach = "BLOCK"
-    downgrade_model: str | None = None
+    downgrade_model: Label | None = None
     warning_threshold_percent: Percent = 80
     critical_threshold_percent: Percent = 100
 
@@ -159,9 +162,9 @@ class BudgetSpec(Spec):
     """Whose. An agent or a key is named by its name; left out: one account for each."""
     period: Period
     limit_usd: Dollars
-    timezone: str = "UTC"
+    timezone: Label = "UTC"
     action_on_breach: Breach = "BLOCK"
-    downgrade_model: str | None = None
+    downgrade_model: Label | None = None
     warning_threshold_percent: Percent = 80
     critical_threshold_percent: Percent = 100
 
@@ -215,6 +218,9 @@ class ApplyAnswer(Answer):
     applied: bool
     changes: list[ChangeAnswer]
     created_keys: list[CreatedKeyAnswer]
+    warnings: list[str] = Field(
+        default=[], description="What was applied and cannot work yet, and what is missing."
+    )
 
     def lasting(self) -> Self:
         keys = [key.model_copy(update={"key": None}) for key in self.created_keys]

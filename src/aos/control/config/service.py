@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from aos.control.config import store
@@ -28,14 +29,17 @@ class Configuration:
         database: Database,
         sections: Sequence[Section[Any]],
         after_commit: Sequence[Callable[[], Awaitable[None]]] = (),
+        warn: Callable[[Transaction], Awaitable[Sequence[str]]] | None = None,
     ) -> None:
         """`sections` in the order in which things are made; they are taken away in the opposite.
 
-        `after_commit` makes the change bind the next call of this process.
+        `after_commit` makes the change bind the next call of this process. `warn` says what of the
+        tenant's configuration cannot work yet.
         """
         self._database = database
         self._sections = sections
         self._after_commit = after_commit
+        self._warn = warn
 
     async def apply(
         self, tx: Transaction, tenant_id: str, document: Mapping[str, Any], *, prune: bool
@@ -53,17 +57,18 @@ class Configuration:
             await apply.prune_all()
             for section in self._sections:
                 await section.check(tx)
-        return Outcome(tuple(apply.changes), tuple(apply.keys), applied=True)
+            warnings = () if self._warn is None else tuple(await self._warn(tx))
+        return Outcome(tuple(apply.changes), tuple(apply.keys), applied=True, warnings=warnings)
 
     async def preview(self, tenant_id: str, document: Mapping[str, Any], *, prune: bool) -> Outcome:
         """What `apply` would do. It is done and rolled back, so it refuses what that would."""
-        changes: tuple[Change, ...] = ()
+        outcome = Outcome((), (), applied=False)
         try:
             async with self._database.tenant(tenant_id) as tx:
-                changes = (await self.apply(tx, tenant_id, document, prune=prune)).changes
+                outcome = await self.apply(tx, tenant_id, document, prune=prune)
                 _undo()
         except _Undo:
-            return Outcome(changes, (), applied=False)
+            return replace(outcome, created_keys=(), applied=False)
 
     async def refresh(self) -> None:
         """After the commit of an apply: it binds the next call of this process."""

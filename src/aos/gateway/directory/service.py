@@ -1,6 +1,7 @@
 """Where each name leads: the environment's providers and what the tenant declares."""
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Final
 
 from aos.catalog import Catalog, Model
 from aos.gateway.directory.rules import has_path
@@ -18,6 +19,8 @@ from aos.routing import (
     Upstream,
     resolve_for,
 )
+
+_UNRESOLVED: Final = (ModelNotFound, ProviderNotConfigured, ModelAmbiguous)
 
 MakeProvider = Callable[[str, Upstream], Provider]
 """(tenant id, declaration) → the upstream as something to call."""
@@ -67,18 +70,31 @@ class Directory:
         known = self._resolved.get((tenant_id, name))
         if known is not None:
             return known
-        targets = resolve_for(
-            self._routes.of(tenant_id),
+        targets = self._look_up(self._routes.of(tenant_id), name)
+        if len(self._resolved) >= RESOLUTIONS_KEPT_MAX:
+            self._resolved.clear()
+        self._resolved[tenant_id, name] = targets
+        return targets
+
+    def _look_up(self, routes: TenantRoutes, name: str) -> tuple[Target, ...]:
+        return resolve_for(
+            routes,
             name,
             self._catalog.book.providers_of,
             self._environment.keys() if self._stand_in is None else (),
             self._hints,
             self._stand_in,
         )
-        if len(self._resolved) >= RESOLUTIONS_KEPT_MAX:
-            self._resolved.clear()
-        self._resolved[tenant_id, name] = targets
-        return targets
+
+    def dead_ends(self, routes: TenantRoutes) -> list[str]:
+        """Aliases that could not be called here, and why."""
+        found = []
+        for alias in routes.aliases:
+            try:
+                self._look_up(routes, alias)
+            except _UNRESOLVED as error:
+                found.append(f"alias {alias}: {error.message}")
+        return found
 
     def provider(self, tenant_id: str, provider_id: str) -> Provider:
         """Raises ProviderNotConfigured."""
@@ -117,7 +133,7 @@ class Directory:
         for alias in routes.aliases:
             try:
                 first = self.resolve(tenant_id, alias)[0]
-            except (ModelNotFound, ProviderNotConfigured, ModelAmbiguous):
+            except _UNRESOLVED:
                 continue  # A call of it is told why; a list names what can be called.
             yield alias, first, alias
         for upstream in routes.upstreams.values():

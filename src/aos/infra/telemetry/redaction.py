@@ -23,6 +23,10 @@ _SECRETS: Final = re.compile(
       [^\s"',@]+
     | \baos_sk_[A-Za-z0-9_-]+
     | \bsk-[A-Za-z0-9_-]{8,}
+    | \b(?:gsk|hf|fw|r8|jina)_[A-Za-z0-9]{20,}      # Groq, Hugging Face, Fireworks, Replicate, Jina
+    | \b(?:xai|pplx|csk|nvapi|glpat)-[A-Za-z0-9_-]{16,}  # xAI, Perplexity, Cerebras, NVIDIA, GitLab
+    | \b(?:tgp_v1|github_pat)_[A-Za-z0-9_-]{20,}    # Together, GitHub
+    | \bABSK[A-Za-z0-9+/=]{20,}                    # Bedrock
     | \b(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{8,}
     | \bgh[pousr]_[A-Za-z0-9]{20,}
     | \bxox[abposr]-[A-Za-z0-9-]{10,}

@@ -125,3 +125,12 @@ async def test_a_container_can_be_used_again_by_its_tenant_alone(
     status, _, _ = await gate.call(again, "/v1/messages", **ours.headers)
     assert status == 200
     assert [received.json() for received in provider.received] == [asked, again]
+
+
+async def test_an_id_that_can_be_none_is_unknown(gate: Gate, provider: FakeProvider) -> None:
+    for odd in ("resp_\0", "resp_" + "x" * 100_000):
+        asked = {**ASKED, "previous_response_id": odd}
+        status, _, told = await gate.call(asked, "/v1/responses")
+        assert (status, told["error"]["code"]) == (404, "unknown_object")
+        assert len(str(told)) < 2_000
+    assert provider.received == []

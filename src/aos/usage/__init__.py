@@ -13,6 +13,7 @@ from aos.usage.model import (
     Spend,
 )
 from aos.usage.store import (
+    call_values,
     encoded_rows,
     find_call,
     list_attempts,
@@ -20,6 +21,7 @@ from aos.usage.store import (
     record,
     spent_by_day,
     spent_by_key,
+    storable,
 )
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "CallStatus",
     "ContentsNotKept",
     "Spend",
+    "call_values",
     "content_of",
     "encoded_rows",
     "find_call",
@@ -44,4 +47,5 @@ __all__ = [
     "record_contents",
     "spent_by_day",
     "spent_by_key",
+    "storable",
 ]

@@ -6,8 +6,8 @@ from typing import Final
 import orjson
 
 from aos.gateway.errors import CallerGone
-from aos.gateway.limits import OBJECT_ID_CHARACTERS_MAX
 from aos.gateway.model import Candidate
+from aos.gateway.objects.rules import may_be_object_id
 from aos.gateway.progress.model import Attempt, Progress
 from aos.gateway.settlement.model import Ending, Outcome
 from aos.kit import ids
@@ -15,7 +15,15 @@ from aos.kit.errors import AosError, Who
 from aos.kit.money import Nanousd
 from aos.ledger import DeadHold, Settlement, SettlementKind
 from aos.messages import Dialect, ModelCall, Reported, TokenUsage
-from aos.usage import AttemptRow, CallContent, CallRow, CallStatus, content_of
+from aos.usage import (
+    AttemptRow,
+    CallContent,
+    CallRow,
+    CallStatus,
+    call_values,
+    content_of,
+    storable,
+)
 
 _REFUSALS: Final = {402: CallStatus.REFUSED_BUDGET, 429: CallStatus.REFUSED_BUDGET}
 _LOST_FIELDS: Final = (
@@ -137,9 +145,7 @@ def _made(call: ModelCall, row: AttemptRow, reported: Reported) -> tuple[tuple[s
     if _keeps_answer(call):
         names = (reported.response_id, *names)
     return tuple(
-        (row.tenant_id, row.provider, named)
-        for named in names
-        if named and len(named) <= OBJECT_ID_CHARACTERS_MAX and named.isprintable()
+        (row.tenant_id, row.provider, named) for named in names if named and may_be_object_id(named)
     )
 
 
@@ -182,14 +188,18 @@ def _total_cost(attempts: list[AttemptRow]) -> Nanousd | None:
 
 
 def lost_call(progress: Progress, candidate: Candidate) -> bytes:
-    """What a hold carries: all that `lost_rows` needs if this process dies before it settles."""
+    """What a hold carries: all that `lost_rows` needs if this process dies before it settles.
+
+    Bounded and mended as the row would be: a text of the caller's must not fail its own call.
+    """
     row = call_row(progress, CallStatus.LOST, progress.incoming.started)
-    kept = {name: value for name in _LOST_FIELDS if (value := getattr(row, name))}
+    values = call_values(row)
+    kept = {name: value for name in _LOST_FIELDS if (value := values[name])}
     kept["provider"] = candidate.provider.config.id
     kept["model"] = candidate.model
     kept["attempts"] = row.attempts + 1
     kept["price_id"] = candidate.price.id if candidate.price else None
-    return orjson.dumps(kept)
+    return storable(kept)
 
 
 def lost_rows(dead: DeadHold) -> tuple[CallRow, AttemptRow]:

@@ -354,3 +354,19 @@ async def test_streams_hold_and_return_as_plain_calls_do(
     assert {status for status, _, _ in done} == {200}
     told = await gate.api("GET", "/api/v1/keys/self", **key.headers)
     assert told["budgets"][0]["current_spend_usd"] == "0.000336000"
+
+
+async def test_a_cheaper_model_that_the_key_may_not_use_is_no_way_out(
+    gate: Gate, provider: FakeProvider
+) -> None:
+    key = await gate.key(models=["gpt-4o"])
+    terms = {
+        "scope_value": key.id,
+        "action_on_breach": "DOWNGRADE_MODEL",
+        "downgrade_model": "gpt-4o-mini",
+    }
+    async with budget(gate, "0.000100", "PER_KEY", **terms):
+        asked = {**CHAT, "model": "gpt-4o", "response_format": WHOLE}
+        status, _, told = await gate.call(asked, **key.headers)
+        assert (status, told["error"]["code"]) == (402, "budget_exceeded")
+        assert provider.received == []

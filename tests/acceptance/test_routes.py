@@ -12,7 +12,7 @@ import zstandard
 from multidict import CIMultiDict
 
 from tests.answers import CHAT_COST, RESPONSE_COST, every_dialect, refuses
-from tests.houses import ADMIN_KEY, Gate
+from tests.houses import ADMIN_KEY, Gate, open_gate
 from tests.upstreams import FakeProvider, answers, chat_answer, fake_provider
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -256,3 +256,26 @@ async def test_a_change_of_routes_is_in_force_at_once(declared: Gate) -> None:
     assert (await declared.call({**CHAT, "model": "tomorrow"}))[0] == 404
     await declared.api("POST", "/api/v1/config/apply", {"document": document})
     assert (await declared.call({**CHAT, "model": "tomorrow"}))[0] == 200
+
+
+async def test_an_address_that_may_not_be_called_hands_over_to_the_next(
+    module_priced_url: str, provider: FakeProvider
+) -> None:
+    async with open_gate(
+        module_priced_url,
+        provider.url,
+        GEMINI_API_KEY="key-of-google",
+        DISABLE_EXTERNAL_CALLS="true",
+    ) as closed:
+        aliases = {"near": ["google/gemini-2.5-flash", "openai/gpt-4o-mini"]}
+        document = {"version": 1, "aliases": aliases}
+        await closed.api("POST", "/api/v1/config/apply", {"document": document})
+        status, headers, _ = await closed.call({**CHAT, "model": "near"})
+        assert (status, headers["x-aos-provider"]) == (200, "openai")
+        first, second = (await closed.story(headers))["attempts"]
+        assert (first["error"]["code"], first["cost_usd"]) == (
+            "external_calls_disabled",
+            "0.000000000",
+        )
+        assert second["status"] == "ok"
+        await closed.at_rest()

@@ -138,3 +138,50 @@ async def test_a_call_whose_process_dies_is_filed_alike(
     assert (call.cost, attempt.cost, call.estimated) == (cost, cost, True)
     calling.cancel()
     await gate.ended(key)
+
+
+@pytest.mark.parametrize(
+    ("body", "path", "field"),
+    [
+        (
+            {**UNPRICED, "model": "gpt-4o", "service_tier": "ultra"},
+            "/v1/chat/completions",
+            "service_tier",
+        ),
+        (
+            {**SEARCHING, "tools": [], "inference_geo": "moon"},
+            "/v1/messages",
+            "inference_geo",
+        ),
+    ],
+    ids=["tier", "place"],
+)
+async def test_what_has_no_price_in_the_request_is_named(
+    gate: Gate, provider: FakeProvider, body: dict[str, Any], path: str, field: str
+) -> None:
+    key = await gate.key(limit_usd="1.00")
+    status, _, told = await gate.call(body, path, **key.headers)
+    error = told["error"]
+    assert (status, error["code"], error["field"]) == (400, "unpriced_model", field)
+    assert field in error["message"]
+    assert provider.received == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "hold"),
+    [({}, "0.601500000"), ({"anthropic-beta": "x-1,context-1m-2025-08-07"}, "6.002250000")],
+    ids=["usual", "opened"],
+)
+async def test_a_header_opens_the_long_window(
+    gate: Gate, provider: FakeProvider, headers: dict[str, str], hold: str
+) -> None:
+    picture = {"type": "image", "source": {"type": "url", "url": "https://a.example/b.png"}}
+    body = {
+        "model": "claude-sonnet-4-5",
+        "max_tokens": 100,
+        "messages": [{"role": "user", "content": [picture]}],
+    }
+    provider.handler = answers(message())
+    status, got, _ = await gate.call(body, "/v1/messages", **headers)
+    assert status == 200
+    assert (await gate.story(got))["attempts"][0]["hold_usd"] == hold

@@ -125,6 +125,17 @@ async def test_before_the_first_byte(
     await until(lambda: provider.cut_off == 1)
 
 
+async def test_after_a_request_that_fills_every_buffer(
+    gate: Gate, provider: FakeProvider, key: Key
+) -> None:
+    """The door stops reading at 64 KB, and who does not read does not hear the other end leave."""
+    provider.handler = hangs()
+    caller = await Leaver.ask(gate, key, {**CHAT, "user": "x" * 500_000})
+    await until(lambda: provider.received)
+    caller.leave()
+    assert (await ended(gate, key))["status"] == "cancelled"
+
+
 async def test_in_mid_stream(gate: Gate, provider: FakeProvider, key: Key) -> None:
     provider.handler = streams(chat_events(words=2000), pause_seconds=0.005)
     caller = await Leaver.ask(gate, key, STREAMED)

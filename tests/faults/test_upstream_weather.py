@@ -73,6 +73,8 @@ async def test_an_error_is_relayed_with_its_message_and_costs_nothing(
     assert (story["status"], story["cost_usd"]) == ("upstream_error", "0.000000000")
     [attempt] = story["attempts"]
     assert (attempt["upstream_status"], attempt["cost_usd"]) == (status, "0.000000000")
+    code = "upstream_credentials_refused" if status == 401 else "upstream_error"
+    assert attempt["error"]["code"] == code
     assert story["settlement"]["posted_usd"] == "0.000000000"
 
 

@@ -207,3 +207,27 @@ def test_a_cut_response_keeps_its_id_and_sequence() -> None:
     assert told["sequence_number"] == 5
     assert (told["response"]["id"], told["response"]["status"]) == ("resp_9", "failed")
     assert told["response"]["error"] == {"code": "upstream_broken", "message": "It broke."}
+
+
+@pytest.mark.parametrize(
+    ("event", "relayed"),
+    [
+        (
+            b'data: {"choices": [{"index": 0}], "usage": {"prompt_tokens": 1}}\n\n',
+            b'data: {"choices": [{"index": 0}]}\n\n',
+        ),
+        (
+            b'id: 7\r\ndata:{"usage": {"prompt_tokens": 1}, "choices":[{"index":0}]}\r\n\r\n',
+            b'id: 7\r\ndata:{"choices":[{"index":0}]}\r\n\r\n',
+        ),
+        (
+            b'data: {"choices":[{"index":0}],\ndata: "usage":{"prompt_tokens":1}}\n\n',
+            b'data: {"choices":[{"index":0}]}\n\n',
+        ),
+    ],
+    ids=["last", "first", "over two lines"],
+)
+def test_usage_beside_the_last_words_is_removed_too(event: bytes, relayed: bytes) -> None:
+    stream = chat_stream()
+    assert stream.feed(event) == relayed
+    assert stream.reported.usage == TokenUsage(input_tokens=1)

@@ -253,3 +253,12 @@ def test_a_cut_stream_is_posted_at_its_input_bound_and_received_bytes() -> None:
     assert cut(call, told, hidden=False) == TokenUsage(
         input_tokens=40, cache_read_tokens=30, output_tokens=120
     )
+
+
+def test_a_window_that_a_header_opens_counts_only_for_calls_that_open_it() -> None:
+    sonnet = replace(MODEL, id="claude-sonnet-4-5")
+    call = messages(messages=[{"role": "user", "content": "x" * 2_000_000}])
+    assert bounds.ceilings(call, sonnet, anthropic.PROFILE).input_tokens == 200_000
+    opened = replace(call, long_context=True)
+    assert bounds.ceilings(opened, sonnet, anthropic.PROFILE).input_tokens == 1_000_000
+    assert bounds.ceilings(opened, MODEL, anthropic.PROFILE).input_tokens == 200_000

@@ -139,7 +139,12 @@ async def test_a_stream_comes_as_it_comes(upstreams: Upstreams) -> None:
 
 
 async def test_never_reached(upstreams: Upstreams) -> None:
-    for address in ("http://127.0.0.1:1/v1", "http://nowhere.invalid/v1"):
+    for address in (
+        "http://127.0.0.1:1/v1",
+        "http://nowhere.invalid/v1",
+        "http://127.0.0.1:99999/v1",
+        "http://a..b/v1",
+    ):
         with pytest.raises(UpstreamUnreachable) as caught:
             await send(upstreams, provider_at(address))
         assert "secret" not in caught.value.message

@@ -6,7 +6,8 @@ from aos.kit.errors import AosError, Conflict, InvalidInput, NotFound, Who
 class Unpriced(AosError):
     """What this costs is not known: NULL on the row, refused where a budget blocks, never zero.
 
-    `details` name the provider, the model and the unit that has no price.
+    `details` name the provider, the model and the unit that has no price; `context` says
+    which of tier, speed and place it is that has none, or None.
     """
 
     code = "unpriced"

@@ -280,7 +280,7 @@ def _check_known(price: PriceVersion, context: Mapping[str, str]) -> None:
         if harmless is None or value in harmless:
             continue
         if (key, value) not in price.variants and (key, value) not in price.surcharges:
-            raise _unpriced(price, f"{key} {value}")
+            raise _unpriced(price, f"{key} {value}", key)
 
 
 def _dearest_percent(price: PriceVersion, pinned: Mapping[str, str]) -> int:
@@ -298,10 +298,11 @@ def _with_surcharge(unit: PriceUnit, rate: Rate, percent: int) -> Rate:
     return Rate(-(-rate.base * percent // 100), tiers)
 
 
-def _unpriced(price: PriceVersion, unit: str) -> Unpriced:
+def _unpriced(price: PriceVersion, unit: str, context: str | None = None) -> Unpriced:
     return Unpriced(
         f"{price.provider}/{price.model} has no price for {unit}; set one with POST /api/v1/prices",
         provider=price.provider,
         model=price.model,
         unit=str(unit),
+        context=context,
     )

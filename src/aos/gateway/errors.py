@@ -54,7 +54,10 @@ class CallerGone(AosError):
 
 
 class UpstreamRefusedCredentials(AosError):
-    """The provider does not take the key that AOS has for it; the caller's own key is fine."""
+    """The provider does not take the key that AOS has for it; the caller's own key is fine.
+
+    On the rows only: the caller gets the provider's own message, with status 502.
+    """
 
     code = "upstream_credentials_refused"
     status = 502

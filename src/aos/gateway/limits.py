@@ -32,9 +32,6 @@ REFUSALS_WAITING_MAX: Final = 1_000
 SETTLEMENT_CLOSE_SECONDS_MAX: Final = 5.0
 """How long a stop waits for settlements that the database does not take."""
 
-EXPIRY_HOLDS_MAX: Final = 100
-"""Holds of dead processes that one pass of the reaper expires."""
-
 EXPIRY_PAUSE_SECONDS: Final = 5.0
 """Pause between two passes of the reaper that found nothing."""
 

@@ -92,7 +92,8 @@ class Reply(Protocol):
 class Candidate:
     """A provider and model that may serve the call, and the most that can cost.
 
-    `bound` is None when the call is unbounded on it; `price` is None when it is unpriced.
+    `bound` is None when the call is unbounded on it, or unpriced: that is when there is no price
+    (`price` is None), or none for what the call asks for (`priced` is False).
     """
 
     provider: Provider
@@ -104,5 +105,8 @@ class Candidate:
     bound: Nanousd | None
     input_bound: Nanousd
     pico_per_output_token: int
+    priced: bool = True
+    because: str | None = None
+    """The request's field that makes it unbounded, or that has no price."""
     output_tokens_known: int | None = None
     """The model's own output ceiling, where somebody has published it."""

@@ -16,6 +16,7 @@ from aos.gateway.model import Candidate, Habits, Incoming, Reply
 from aos.gateway.progress.model import Attempt, Progress
 from aos.gateway.relay.rules import cut, failed, told_of
 from aos.gateway.relay.service import Delivery, Relay
+from aos.gateway.rules import call_of
 from aos.gateway.settlement.model import Ending, Outcome
 from aos.gateway.settlement.rules import attempt_row, call_row, ending_of, status_of, told
 from aos.gateway.settlement.service import Settler
@@ -23,8 +24,8 @@ from aos.gateway.watch.service import CallerWatch
 from aos.infra.errors import OutboundRefused
 from aos.kit import ids
 from aos.kit.clock import Clock
-from aos.kit.errors import AosError, Unavailable
-from aos.messages import StreamInvalid, reader
+from aos.kit.errors import AosError, Forbidden, NotFound, Unavailable
+from aos.messages import StreamInvalid
 from aos.providers import AnswerTooLarge, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
 from aos.usage import CallStatus
 
@@ -58,7 +59,7 @@ class Pipeline:
         kept = bytearray() if self._keep_contents else None
         progress = Progress(incoming, self._planner.pricer(incoming), watch, kept=kept)
         try:
-            progress.call = reader(incoming.operation.dialect).read_call(incoming.body)
+            progress.call = call_of(incoming)
             candidates = await self._planner.candidates(incoming, progress.call)
             await self._serve(progress, deque(candidates), reply)
         except AosError as error:
@@ -73,20 +74,21 @@ class Pipeline:
         while True:
             attempt = await self._admit(progress, candidates[0])
             if isinstance(attempt, Downgrade):
-                candidates = self._downgraded(progress, attempt)
+                candidates = self._downgraded(progress, attempt) or candidates
                 continue
             others = len(candidates) > 1
-            last = not (others or reconnects)
             try:
-                delivery = await self._carry(progress, attempt, reply, last=last)
-            except UpstreamUnreachable:
-                if last:
-                    raise
-                if reconnects:
+                delivery = await self._carry(
+                    progress, attempt, reply, others=others, again=bool(reconnects)
+                )
+            except (UpstreamUnreachable, OutboundRefused) as error:
+                if reconnects and isinstance(error, UpstreamUnreachable):
                     reconnects -= 1
-                else:
+                elif others:
                     candidates.popleft()
                     reconnects = CONNECT_RETRIES_MAX
+                else:
+                    raise
                 continue
             if delivery.another_may_do and others:
                 await self._end(progress, attempt, delivery.outcome, last=False)
@@ -115,9 +117,12 @@ class Pipeline:
         )
 
     async def _carry(
-        self, progress: Progress, attempt: Attempt, reply: Reply, *, last: bool
+        self, progress: Progress, attempt: Attempt, reply: Reply, *, others: bool, again: bool
     ) -> Delivery:
-        """To the upstream and back. However that fails, the hold ends at what it cost at most."""
+        """To the upstream and back. However that fails, the hold ends at what it cost at most.
+
+        `others` and `again` say what may follow a failure to reach it: another, or it once more.
+        """
         sent = False
         try:
             request = self._planner.upstream_request(progress, attempt)
@@ -126,10 +131,10 @@ class Pipeline:
                 sent = True
                 return await self._relay.carry(progress, attempt, request, reply)
         except UpstreamUnreachable as error:
-            await self._end(progress, attempt, failed(error), last=last)
+            await self._end(progress, attempt, failed(error), last=not (others or again))
             raise
         except OutboundRefused as error:
-            await self._end(progress, attempt, failed(error), last=True)
+            await self._end(progress, attempt, failed(error), last=not others)
             raise
         except (UpstreamTimeout, UpstreamBroken, AnswerTooLarge, StreamInvalid) as error:
             await self._end(progress, attempt, self._cut(progress, attempt, error), last=True)
@@ -158,11 +163,20 @@ class Pipeline:
         await reply.send(delivery.rest, last=True)
 
     def _downgraded(self, progress: Progress, downgrade: Downgrade) -> deque[Candidate]:
-        """The budget wants a cheaper model: ask once more, on that model's own budgets."""
+        """The budget wants a cheaper model: ask once more, on that model's own budgets.
+
+        Nobody where that model cannot serve this call, or not for this key: the budget then does
+        what it does without one.
+        """
         call = progress.call
         assert call is not None
+        try:
+            found = self._planner.for_model(progress.incoming, call, downgrade.model)
+        except (NotFound, Forbidden) as error:
+            progress.story["not_downgraded"] = error.message
+            return deque()
         progress.story["downgraded_to"] = downgrade.model
-        return deque(self._planner.for_model(progress.incoming, call, downgrade.model))
+        return deque(found)
 
     def _cut(self, progress: Progress, attempt: Attempt, error: BaseException) -> Outcome:
         if isinstance(error, CallerGone | asyncio.CancelledError):

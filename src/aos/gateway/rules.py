@@ -2,6 +2,7 @@
 
 import re
 import zlib
+from dataclasses import replace
 from typing import Final
 
 import zstandard
@@ -13,8 +14,8 @@ from aos.gateway.errors import (
     UnsupportedEndpoint,
 )
 from aos.gateway.limits import PATH_CHARACTERS_MAX
-from aos.gateway.model import Kind, Operation
-from aos.messages import Dialect
+from aos.gateway.model import Headers, Incoming, Kind, Operation
+from aos.messages import Dialect, ModelCall, reader
 
 _FIXED: Final = {
     ("POST", "/v1/chat/completions"): Operation(
@@ -60,6 +61,20 @@ def operation_for(method: str, path: str) -> Operation:
         f"{method} {path[:PATH_CHARACTERS_MAX]} is not served: AOS passes on only what it meters "
         "(/v1/chat/completions, /v1/responses, /v1/embeddings, /v1/messages, /v1/models)"
     )
+
+
+def call_of(incoming: Incoming) -> ModelCall:
+    """What is asked for, as body and headers say it. Raises InvalidRequest, naming the field."""
+    dialect = incoming.operation.dialect
+    call = reader(dialect).read_call(incoming.body)
+    if dialect is Dialect.ANTHROPIC_MESSAGES and opens_long_context(incoming.headers):
+        return replace(call, long_context=True)
+    return call
+
+
+def opens_long_context(headers: Headers) -> bool:
+    """Anthropic opens a million tokens of its 4.0 and 4.5 models to those who ask like this."""
+    return any(name == b"anthropic-beta" and b"context-1m" in value for name, value in headers)
 
 
 def dialect_of_path(path: str) -> Dialect:

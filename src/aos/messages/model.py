@@ -87,6 +87,8 @@ class ModelCall:
     region: str | None = None
     """Where inference must run, as the request says it (`inference_geo`); it may cost more."""
     end_user: str | None = None
+    long_context: bool = False
+    """A header of the request opens a larger context window than the model's usual one."""
     places: dict[str, tuple[int, int]] = field(default_factory=dict, repr=False, compare=False)
     """Where in `body` the value of each top-level field stands: (start, end)."""
 

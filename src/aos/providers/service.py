@@ -95,7 +95,7 @@ class Upstreams:
         try:
             response = await self._session.request(
                 request.method,
-                self._url(request.url),
+                self._url(provider, request.url),
                 data=request.body or None,
                 headers=request.headers,
                 allow_redirects=False,
@@ -104,13 +104,25 @@ class Upstreams:
             raise _named(error, provider, answered=False) from error
         return _NetworkAnswer(response, provider, self._ending)
 
-    def _url(self, text: str) -> URL:
+    def _url(self, provider: Provider, text: str) -> URL:
         url = self._urls.get(text)
         if url is None:
             if len(self._urls) >= URLS_KEPT_MAX:
                 self._urls.clear()
-            url = self._urls[text] = URL(text, encoded=True)
+            url = self._urls[text] = _checked_url(provider, text)
         return url
+
+
+def _checked_url(provider: Provider, text: str) -> URL:
+    """Raises UpstreamUnreachable for what leads nowhere: aiohttp has no one name for these."""
+    try:
+        url = URL(text, encoded=True)
+        if url.port is not None and (url.host or "").encode("idna"):
+            return url
+    except ValueError:  # Of the port, or of the host's name: a UnicodeError is one.
+        pass
+    name = provider.config.id
+    raise UpstreamUnreachable(f"{name} cannot be reached: its address is not a URL.", provider=name)
 
 
 class _NetworkAnswer:

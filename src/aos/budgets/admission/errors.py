@@ -32,7 +32,10 @@ class UnboundedRequest(AosError):
 
 
 class UnpricedModel(AosError):
-    """Nobody knows what it costs, and a blocking budget binds. Details: model, budget_id."""
+    """Nobody knows what it costs, and a blocking budget binds.
+
+    Details: model, budget_id, and field: what the request asks for that has no price, or None.
+    """
 
     code = "unpriced_model"
     status = 400

@@ -31,7 +31,8 @@ class Clamp:
 class SpendRequest:
     """One attempt's request for money.
 
-    `bound` is the most it can cost, None when nothing bounds it (`because` names the field).
+    `bound` is the most it can cost, None when nothing bounds it or, `priced` being False, nobody
+    knows its price (`because` names the request's field that makes it so).
     `reserve` is held instead where no blocking budget binds, also for an unpriced model.
     `matches` are the budgets at `facts.at`; admission matches again when waiting took time.
     `call` is JSON: what the call's row needs if this process dies. `downgraded` says that the

@@ -60,10 +60,14 @@ def amount_asked(request: SpendRequest, matches: tuple[BudgetMatch, ...]) -> Nan
     if blocking is None:
         return request.reserve
     if not request.priced:
+        model, field = request.facts.model, request.because
+        lacks = "has no price" if field is None else f"has no price for the {field} asked for"
+        way = "use a priced model" if field is None else f"ask for another {field}"
         raise UnpricedModel(
-            f"{request.facts.model} has no price, so budget {blocking.name!r} cannot bound it: "
-            "import a price or use a priced model",
-            model=request.facts.model,
+            f"{model} {lacks}, so budget {blocking.name!r} cannot bound it: import a price or "
+            f"{way}",
+            model=model,
+            field=field,
             budget_id=blocking.id,
             budget_name=blocking.name,
         )

@@ -162,7 +162,6 @@ class Admission:
     async def _wait(self, asking: _Asking, match: BudgetMatch, balance: Balance) -> None:
         asking.shrunk = None
         asking.waited = True
-        asking.shrunk = None
         if asking.waiter is not None and asking.waiter.account_id != balance.account_id:
             self._queues.leave(asking.waiter)
             asking.waiter = None

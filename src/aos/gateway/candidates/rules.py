@@ -26,6 +26,9 @@ from aos.routing import Target
 _AUDIO_IN: Final = frozenset({PriceUnit.INPUT_AUDIO, PriceUnit.CACHE_READ_AUDIO})
 _WRITES: Final = frozenset({PriceUnit.CACHE_WRITE_5M, PriceUnit.CACHE_WRITE_1H})
 
+_FIELDS: Final = {"region": "inference_geo"}
+"""What a price calls otherwise than requests do."""
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:
@@ -47,7 +50,11 @@ def candidate_for(
         model = Model(provider.config.id, target.model, target.model)
     price = book.find_pricing(prices_of, target.model, at, tenant_id)
     ceilings = provider.ceilings(call, model)
-    worst = _worst(call, price, ceilings)
+    priced, because = price is not None, ceilings.because
+    try:
+        worst = _worst(call, price, ceilings)
+    except Unpriced as error:
+        worst, priced, because = None, False, _field_without_price(error)
     return Candidate(
         provider=provider,
         model=target.model,
@@ -57,6 +64,8 @@ def candidate_for(
         bound=worst.amount if worst else None,
         input_bound=worst.input_amount if worst else Nanousd(0),
         pico_per_output_token=worst.pico_per_output_token if worst else 0,
+        priced=priced,
+        because=because,
         output_tokens_known=model.output_tokens_max,
     )
 
@@ -113,17 +122,20 @@ def output_tokens_to_send(
 def _worst(call: ModelCall, price: PriceVersion | None, ceilings: Ceilings) -> WorstCase | None:
     if price is None or ceilings.input_tokens is None or ceilings.output_tokens is None:
         return None
-    try:
-        return worst_case(
-            price,
-            input_tokens=ceilings.input_tokens,
-            output_tokens=ceilings.output_tokens,
-            web_searches=ceilings.web_searches,
-            pinned=pinned_context(call),
-            excluded=_unreachable(call),
-        )
-    except Unpriced:
-        return None
+    return worst_case(
+        price,
+        input_tokens=ceilings.input_tokens,
+        output_tokens=ceilings.output_tokens,
+        web_searches=ceilings.web_searches,
+        pinned=pinned_context(call),
+        excluded=_unreachable(call),
+    )
+
+
+def _field_without_price(error: Unpriced) -> str | None:
+    """The request's field that asks for what has no price; None where it is the model itself."""
+    context = error.details.get("context")
+    return None if context is None else _FIELDS.get(context, context)
 
 
 def _unreachable(call: ModelCall) -> frozenset[PriceUnit]:

@@ -1,5 +1,7 @@
 """Plans a call: who may serve it, what it can cost, what goes upstream."""
 
+from typing import Final
+
 from aos.budgets import BreachAction, BudgetMatch, Budgets, SpendRequest
 from aos.catalog import Catalog
 from aos.gateway.candidates.rules import (
@@ -24,6 +26,9 @@ from aos.kit.money import parse_usd
 from aos.messages import ModelCall, reader
 from aos.providers import UpstreamRequest
 from aos.routing import check_allowed
+
+_DOWNGRADES: Final = frozenset({"downgraded_to", "not_downgraded"})
+"""What the story says once a budget has asked for a cheaper model, which it does once."""
 
 
 class Planner:
@@ -98,11 +103,11 @@ class Planner:
             bound=candidate.bound,
             reserve=self._reserve,
             call=lost_call(progress, candidate),
-            because=candidate.ceilings.because,
-            priced=candidate.price is not None,
+            because=candidate.because,
+            priced=candidate.priced,
             clamp=None if progress.incoming.operation.fixed_output else clamp_of(call, candidate),
             wait_seconds=self._wait_seconds,
-            downgraded="downgraded_to" in progress.story,
+            downgraded=not progress.story.keys().isdisjoint(_DOWNGRADES),
         )
 
     def upstream_request(self, progress: Progress, attempt: Attempt) -> UpstreamRequest:

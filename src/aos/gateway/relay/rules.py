@@ -57,7 +57,7 @@ def cut(
     candidate, call, stream = attempt.candidate, progress.call, progress.stream
     assert call is not None
     reported = said or (stream.reported if stream is not None else Reported())
-    if candidate.price is None:
+    if candidate.price is None or not candidate.priced:
         return _unpriced(attempt, status, reported, error)
     if candidate.bound is None:
         return _unbounded(progress, attempt, status, reported, error)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from aos.gateway.errors import UpstreamRefusedCredentials
 from aos.gateway.limits import ANSWER_BYTES_MAX, ERROR_BYTES_MAX, ERROR_MESSAGE_CHARACTERS_MAX
 from aos.gateway.model import Headers, Reply
 from aos.gateway.progress.model import Attempt, Progress
@@ -21,6 +22,7 @@ from aos.providers import (
 from aos.usage import CONTENT_BYTES_MAX, CallStatus
 
 _REDIRECT: Final = 300
+_UNAUTHORIZED: Final = 401
 _SERVER_ERROR: Final = 500
 _TOO_MANY: Final = 429
 _NO_ANSWER: Final = "the upstream answered 200 with what cannot be read or is an error"
@@ -112,7 +114,10 @@ class Relay:
         """A 3xx, 4xx or 5xx: nothing was spent, and the upstream's own message is kept."""
         body = await _as_much_as_comes(answer)
         message = body[:ERROR_MESSAGE_CHARACTERS_MAX].decode("utf-8", "replace")
-        error = {"code": "upstream_error", "status": answer.status, "message": message}
+        code = "upstream_error"
+        if answer.status == _UNAUTHORIZED:
+            code = UpstreamRefusedCredentials.code
+        error = {"code": code, "status": answer.status, "message": message}
         return Delivery(
             refused_upstream(error),
             status_for_caller(answer.status),

@@ -198,7 +198,7 @@ def lost_call(progress: Progress, candidate: Candidate) -> bytes:
     kept["provider"] = candidate.provider.config.id
     kept["model"] = candidate.model
     kept["attempts"] = row.attempts + 1
-    kept["price_id"] = candidate.price.id if candidate.price else None
+    kept["price_id"] = candidate.price.id if candidate.price and candidate.priced else None
     return storable(kept)
 
 

@@ -91,6 +91,8 @@ class DoorProtocol(HttpToolsProtocol):
         An application finds this in its scope as TELL_WHEN_GONE. To wait for `receive()` instead
         costs a task for each request.
         """
+        # A body of over 64 KB pauses reading, and only reading finds out that the other end left.
+        self.flow.resume_reading()
         if self._lost:
             return self.loop.call_soon(told).cancel
         self._leaving.append(told)

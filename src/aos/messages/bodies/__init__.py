@@ -14,6 +14,7 @@ from aos.messages.bodies.rules import (
     spans,
     splice,
     starts_with,
+    without,
 )
 
 __all__ = [
@@ -27,4 +28,5 @@ __all__ = [
     "spans",
     "splice",
     "starts_with",
+    "without",
 ]

@@ -112,6 +112,16 @@ def splice(
     return b"".join((*parts, body[at:close], comma, b",".join(added), body[close:]))
 
 
+def without(body: bytes, name: str) -> bytes:
+    """The body without this top-level field, which it has. Raises InvalidRequest as `spans`."""
+    start, end = spans(body)[name]
+    begin = body.rindex(b'"%b"' % name.encode(), 0, start)
+    after = _skip_blanks(body, end)
+    if body[after] == _COMMA:
+        return body[:begin] + body[_skip_blanks(body, after + 1) :]
+    return body[:begin].rstrip().removesuffix(b",") + body[end:]
+
+
 def ceiling(fields: Mapping[str, int | None]) -> tuple[str | None, int | None]:
     """The output ceiling that binds, and its field: the largest, since upstreams disagree which
     of two counts. Raises InvalidRequest for a ceiling that is no token count.

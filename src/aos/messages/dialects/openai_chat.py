@@ -225,7 +225,7 @@ class _ChatStream(EventStreamReader):
             return event
         if chunk.usage is None:
             return event.replace(b',"usage":null', b"", 1)
-        return event if chunk.choices else b""
+        return _without_usage(event, data) if chunk.choices else b""
 
     def _take_plain(self, body: bytes) -> None:
         self._plain = self._dialect.read_answer(body)
@@ -243,6 +243,15 @@ class _ChatStream(EventStreamReader):
         if chunk.error is not None:
             self._holding = True
             self.upstream_error = counts.error_message(chunk.error)
+
+
+def _without_usage(event: bytes, data: bytes) -> bytes:
+    """Some upstreams tell the usage beside the last words."""
+    try:
+        kept = bodies.without(data, "usage")
+    except InvalidRequest:
+        return event
+    return event.replace(data, kept, 1) if data in event else b"data: %b\n\n" % kept
 
 
 def _choices(name: str, value: int | None) -> int:

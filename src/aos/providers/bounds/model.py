@@ -41,7 +41,8 @@ class Profile:
     """Size of a definition that the provider writes, by the beginning of the tool's type; a type
     that is not here has an unpublished size, so the whole window."""
     windows: Mapping[str, int] = field(default_factory=dict)
-    """Context windows above the catalogue's, that a header can open, by beginning of the model."""
+    """Context windows above the catalogue's, for calls whose header opens them (`long_context`),
+    by beginning of the model."""
     ceiling_binds: Callable[[str], bool] = always
     """Whether the model's output ceiling also bounds its reasoning."""
     unbounded_models: tuple[str, ...] = ()

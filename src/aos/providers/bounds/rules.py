@@ -39,7 +39,7 @@ def ceilings(call: ModelCall, model: Model, profile: Profile) -> Ceilings:
     clampable = profile.ceiling_binds(model.id) and not call.server_tools
     shown = text_tokens_max(call, profile)
     hidden, because = _hidden_tokens(call, model, profile)
-    window = _window(model, profile)
+    window = _window(call, model, profile)
     if window is None:
         if because is not None:
             return Ceilings(None, None, because=because)
@@ -139,9 +139,9 @@ def _ceiling_field(call: ModelCall) -> str:
     return "max_output_tokens" if call.dialect is Dialect.OPENAI_RESPONSES else "max_tokens"
 
 
-def _window(model: Model, profile: Profile) -> int | None:
-    if model.context_window is None:
-        return None
+def _window(call: ModelCall, model: Model, profile: Profile) -> int | None:
+    if model.context_window is None or not call.long_context:
+        return model.context_window
     return max(model.context_window, _by_beginning(profile.windows, model.id) or 0)
 
 

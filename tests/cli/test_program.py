@@ -181,6 +181,14 @@ def test_the_earlier_names_still_work(gateway: str) -> None:
     assert json.loads(listed.stdout)["items"] == AGENTS
 
 
+def test_a_tenant_is_made_by_its_id_or_its_name(gateway: str) -> None:
+    made = run("tenants", "create", "acme", "--name", "Acme", AOS_URL=gateway, AOS_KEY="k")
+    assert made.returncode == 0, made.stderr
+    assert "Keep the key now" in made.stdout
+    assert Gateway.seen == [("/api/v1/tenants", "Bearer k", {"id": "acme", "name": "Acme"})]
+    assert run("tenants", "create", AOS_URL=gateway, AOS_KEY="k").returncode == 2
+
+
 def test_a_problem_is_one_line(gateway: str) -> None:
     done = run("agents", "get", "agt_missing", AOS_URL=gateway, AOS_KEY="k")
     assert done.returncode == 1

@@ -54,11 +54,14 @@ def _running() -> tuple[dict[str, Any] | None, str]:
     if find_key() is None:
         return None, f"{here} (no key for a gateway at {url}: set AOS_KEY)"
     try:
-        return Client().get("/api/v1/wiring"), f"the gateway that answers at {url}"
+        wiring = Client().get("/api/v1/wiring")
     except Unreachable:
         return None, f"{here} (no gateway answers at {url})"
     except CommandFailed as failure:
         return None, f"{here} (the gateway at {url} does not tell: {failure})"
+    if not isinstance(wiring, dict) or not {"profile", "ports"} <= wiring.keys():
+        return None, f"{here} (what answers at {url} is no AOS)"
+    return wiring, f"the gateway that answers at {url}"
 
 
 def _here() -> dict[str, Any]:

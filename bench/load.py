@@ -20,10 +20,12 @@ class Load:
     failed: int
 
 
-def wrk(url: str, body: Path, headers: dict[str, str], connections: int) -> Load:
+def wrk(
+    url: str, body: Path, headers: dict[str, str], connections: int, seconds: int = SECONDS
+) -> Load:
     """Closed loop: each connection sends its next request when the last is answered."""
     _run(url, body, headers, connections, WARMUP_SECONDS)
-    return _run(url, body, headers, connections, SECONDS)
+    return _run(url, body, headers, connections, seconds)
 
 
 def _run(url: str, body: Path, headers: dict[str, str], connections: int, seconds: int) -> Load:
